@@ -1,0 +1,23 @@
+"""The errors that are meant for people.
+
+Each says which file or argument is wrong, what was expected, what was found and what to do. The command line prints
+them without a traceback and exits with a nonzero status; everything else is a bug and shows its traceback.
+"""
+
+__all__ = ["CheckpointError", "DataError", "GuidedAttentionError", "SettingsError"]
+
+
+class GuidedAttentionError(Exception):
+    """Base of all errors that a user can do something about."""
+
+
+class DataError(GuidedAttentionError, ValueError):
+    """A file or folder of images or labels is not what it should be."""
+
+
+class SettingsError(GuidedAttentionError, ValueError):
+    """An argument or a setting has a value that cannot work."""
+
+
+class CheckpointError(GuidedAttentionError):
+    """A checkpoint is missing, damaged, or belongs to another run or model."""
