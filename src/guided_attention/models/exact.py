@@ -1,0 +1,114 @@
+"""Position attention without the N x N map: three ways to the same sum.
+
+A 64 x 64 map has N = 4096 positions. Storing S of eq. 2 for the backward pass costs 64 MiB for each image and module in single
+precision: 4 GiB for the eight modules of the network at batch 8. The sum can be had without it (Rabe and Staats 2021;
+Dao et al. 2022): keep the result and one log-sum-exp for each asking position, and compute S again, piece by piece, going backward.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["Implementation", "attend"]
+
+Implementation = Literal["auto", "plain", "fused", "chunked"]
+#: Asking positions in one piece: 512 x 4096 numbers stay in a processor's cache.
+_PIECE = 512
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, implementation: Implementation = "auto") -> Tensor:
+    """The sum of eq. 3, sum_i S_ij value_i with S of eq. 2, for all asking positions j.
+
+    Parameters
+    ----------
+    query, key : Tensor, (B, d, N)
+        One column for each position.
+    value : Tensor, (B, C, N)
+        What each position has to say.
+    implementation : {"auto", "plain", "fused", "chunked"}
+        ``"plain"`` writes the N x N map down: for reading and for small N. ``"chunked"`` is exact in pieces, forward and backward,
+        on any device and in any precision, twice differentiable nowhere. ``"fused"`` hands over to PyTorch's scaled dot-product kernels.
+        ``"auto"``: fused on a GPU in single or half precision, else chunked.
+
+    Returns
+    -------
+    Tensor, (B, C, N)
+    """
+    if implementation == "auto":
+        fusible = query.is_cuda and query.dtype != torch.float64
+        implementation = "fused" if fusible else "chunked"
+    if implementation == "plain":
+        weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (B, N, N): row j is what j attends to
+        return value @ weights.transpose(1, 2)
+    if implementation == "fused":
+        return _fused(query, key, value)
+    return _Chunked.apply(query, key, value)
+
+
+def _fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """PyTorch's kernel. It silently falls back to the whole map unless it likes the sizes, hence the padding.
+
+    The processor's kernel wants queries as wide as values; the GPU's memory-efficient one wants multiples of 8. Zeros change no
+    product. Both want the channels last in memory and one axis of heads.
+    """
+    width = max(query.shape[1], value.shape[1]) if not query.is_cuda else query.shape[1]
+    width = -(-width // 8) * 8
+    channels = value.shape[1]
+    padded = width if not query.is_cuda else -(-channels // 8) * 8
+
+    def heads(x: Tensor, size: int) -> Tensor:
+        return functional.pad(x.transpose(1, 2), (0, size - x.shape[1])).unsqueeze(1).contiguous()
+
+    summed = functional.scaled_dot_product_attention(
+        heads(query, width), heads(key, width), heads(value, padded), scale=1.0
+    )
+    return summed.squeeze(1)[..., :channels].transpose(1, 2)
+
+
+class _Chunked(torch.autograd.Function):
+    """Exact attention, a piece of the asking positions at a time; what is stored is linear in N.
+
+    With p = S, row by row: the gradient of the logits is p * (dp - sum(p * dp)), and sum(p * dp) = sum(grad * out), so that neither needs
+    the whole row's history but only its log-sum-exp.
+    """
+
+    @staticmethod
+    def forward(ctx, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        q = query.transpose(1, 2).contiguous()  # (B, N, d): one row for each asking position
+        out = torch.empty_like(value.transpose(1, 2), memory_format=torch.contiguous_format)  # (B, N, C)
+        normaliser = q.new_empty(q.shape[:2], dtype=torch.float64 if q.dtype == torch.float64 else torch.float32)
+        v = value.transpose(1, 2).contiguous()
+        for piece in _pieces(q.shape[1]):
+            logits = (q[:, piece] @ key).to(normaliser.dtype)  # (B, piece, N)
+            normaliser[:, piece] = logits.logsumexp(-1)
+            weights = (logits - normaliser[:, piece, None]).exp_().to(v.dtype)
+            out[:, piece] = weights @ v
+        ctx.save_for_backward(q, key, v, out, normaliser)
+        return out.transpose(1, 2)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, key, v, out, normaliser = ctx.saved_tensors
+        grad = grad.transpose(1, 2).contiguous().to(out.dtype)  # (B, N, C)
+        shared = (grad * out).to(normaliser.dtype).sum(-1, keepdim=True)  # (B, N, 1)
+        grad_q = torch.empty_like(q)
+        grad_k = torch.zeros_like(key, dtype=normaliser.dtype)
+        grad_v = torch.zeros_like(v, dtype=normaliser.dtype)
+        for piece in _pieces(q.shape[1]):
+            logits = (q[:, piece] @ key).to(normaliser.dtype)
+            weights = (logits - normaliser[:, piece, None]).exp_()  # (B, piece, N)
+            from_value = (grad[:, piece] @ v.transpose(1, 2)).to(weights.dtype)
+            from_logits = (weights * (from_value - shared[:, piece])).to(q.dtype)
+            grad_v += weights.to(v.dtype).transpose(1, 2) @ grad[:, piece]
+            grad_q[:, piece] = from_logits @ key.transpose(1, 2)
+            grad_k += q[:, piece].transpose(1, 2) @ from_logits
+        return grad_q.transpose(1, 2), grad_k.to(key.dtype), grad_v.to(v.dtype).transpose(1, 2)
+
+
+def _pieces(n: int) -> list[slice]:
+    return [slice(start, min(start + _PIECE, n)) for start in range(0, n, _PIECE)]
