@@ -1,7 +1,7 @@
 """Position and channel attention (DANet, Fu et al. 2019; eq. 2 to 5 of the paper).
 
-The equations, as loops and as matrix products, are in the chapter *Position attention*. Here they are arranged so that training
-never stores the N x N map of position attention: `guided_attention.models.exact` says how.
+The equations, as loops and as matrix products, are in the chapter *Position attention*. Here they are arranged so
+that training never stores the N x N map of position attention: `guided_attention.models.exact` says how.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def attention_weights(query: Tensor, key: Tensor) -> Tensor:
 class PositionAttention(nn.Module):
     """Every position attends to every other: PAM, eq. 2 and 3.
 
-    ``F + lam * sum_i S_ij value_i`` with ``S_ij = softmax_i(key_i . query_j)`` and a learnt ``lam`` that starts at 0. There is
-    no 1 / sqrt(d), as in DANet and the paper.
+    ``F + lam * sum_i S_ij value_i`` with ``S_ij = softmax_i(key_i . query_j)`` and a learnt ``lam`` that starts at
+    0. There is no 1 / sqrt(d), as in DANet and the paper.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class PositionAttention(nn.Module):
 
     Notes
     -----
-    Shape (B, C, H, W) -> same. Eq. 3 in print has the value of j inside the sum over i, which would be no attention at all
-    (the weights add up to 1); the value of i is meant. Built in the chapter *Position attention*.
+    Shape (B, C, H, W) -> same. Eq. 3 in print has the value of j inside the sum over i, which would be no attention
+    at all (the weights add up to 1); the value of i is meant. Built in the chapter *Position attention*.
     """
 
     def __init__(self, channels: int, reduction: int = 8, implementation: Implementation = "auto") -> None:
@@ -90,6 +90,7 @@ class PositionAttention(nn.Module):
         self.implementation = implementation
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return lam * attended + x, the shape of x."""
         query, key, value = (conv(x).flatten(2) for conv in (self.query, self.key, self.value))
         summed = attend(query, key, value, self.implementation)  # (B, C, N)
         return self.lam * summed.view_as(x) + x
@@ -118,16 +119,17 @@ class PositionAttention(nn.Module):
 class ChannelAttention(nn.Module):
     """Every channel attends to every other: CAM, eq. 4 and 5.
 
-    There are no convolutions: the C x C energies are the products of the channels themselves, each a vector of N values.
+    There are no convolutions: the C x C energies are the products of the channels themselves, each a vector of N
+    values.
 
     Parameters
     ----------
     energy : {"paper", "released", "scaled"}
-        What the softmax sees, with E = F F^T. ``"paper"``: E, as eq. 4 says. ``"released"``: max(E) - E, as in DANet's
-        and the paper's code: the softmax of -E, which prefers the *least* similar channel. ``"scaled"``: E / sqrt(N), our
-        remedy. The sums run over N positions, so for the first two the softmax is close to one-hot (at 64 x 64 features E spreads by
-        hundreds): ``"paper"`` then returns (1 + lam) F, ``"released"`` copies one other channel. The default is the equation;
-        the chapter on channel attention compares all three.
+        What the softmax sees, with E = F F^T. ``"paper"``: E, as eq. 4 says. ``"released"``: max(E) - E, as in
+        DANet's and the paper's code: the softmax of -E, which prefers the *least* similar channel. ``"scaled"``: E /
+        sqrt(N), our remedy. The sums run over N positions, so for the first two the softmax is close to one-hot (at
+        64 x 64 features E spreads by hundreds): ``"paper"`` then returns (1 + lam) F, ``"released"`` copies one
+        other channel. The default is the equation; the chapter on channel attention compares all three.
 
     Attributes
     ----------
@@ -141,8 +143,9 @@ class ChannelAttention(nn.Module):
 
     Notes
     -----
-    Shape (B, C, H, W) -> same. Energies and softmax are float32 even under autocast: in bfloat16 sums over N positions
-    err by tens, in float16 they overflow. Built beside position attention in the chapter *Position attention*.
+    Shape (B, C, H, W) -> same. Energies and softmax are float32 even under autocast: in bfloat16 sums over N
+    positions err by tens, in float16 they overflow. Built beside position attention in the chapter *Position
+    attention*.
     """
 
     def __init__(self, energy: Energy = "paper") -> None:
@@ -155,6 +158,7 @@ class ChannelAttention(nn.Module):
         self.lam = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return lam * attended + x, the shape of x."""
         values = x.flatten(2)  # (B, C, N)
         summed = self.weights(x).to(values.dtype) @ values
         return self.lam * summed.view_as(x) + x
@@ -174,8 +178,9 @@ class ChannelAttention(nn.Module):
 class DualAttention(nn.Module):
     """Position and channel attention side by side, summed: one dual attention module (Fig. 2 of the paper).
 
-    ``conv(PAM(conv(x))) + conv(CAM(conv(x)))``: each branch first brings x to ``channels`` by a 3x3 convolution of its own (so does the
-    released code; the paper's figure draws one before both, which the network adds by ``entry="conv"``) and ends in another.
+    ``conv(PAM(conv(x))) + conv(CAM(conv(x)))``: each branch first brings x to ``channels`` by a 3x3 convolution of
+    its own (so does the released code; the paper's figure draws one before both, which the network adds by
+    ``entry="conv"``) and ends in another.
 
     Parameters
     ----------
@@ -221,6 +226,7 @@ class DualAttention(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the sum of the branches, (B, channels, H, W)."""
         branches = [branch(x) for branch in (self.position, self.channel) if branch is not None]
         return sum(branches[1:], start=branches[0])
 

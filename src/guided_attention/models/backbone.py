@@ -1,7 +1,7 @@
 """ResNet features at four scales (He et al. 2016; Xie et al. 2017), with torchvision's parameter names.
 
-torchvision itself is not used: it ties the package to one exact build of torch. MONAI's ResNet has neither torchvision's
-names nor grouped convolutions. The tests hold this one against MONAI's, weight for weight.
+torchvision itself is not used: it ties the package to one exact build of torch. MONAI's ResNet has neither
+torchvision's names nor grouped convolutions. The tests hold this one against MONAI's, weight for weight.
 """
 
 from __future__ import annotations
@@ -97,7 +97,13 @@ class _Bottleneck(nn.Module):
 
 
 def _stage(
-    block: Callable[..., nn.Module], inputs: int, width: int, outputs: int, depth: int, stride: int, dilation: int
+    block: Callable[..., nn.Module],
+    inputs: int,
+    width: int,
+    outputs: int,
+    depth: int,
+    stride: int,
+    dilation: int,
 ) -> nn.Sequential:
     shortcut = None
     if stride != 1 or inputs != outputs:
@@ -112,7 +118,8 @@ def _stage(
 class ResNetFeatures(nn.Module):
     """The four feature maps of a ResNet, Res-2 to Res-5 (Fig. 1 of the paper), without its classifier.
 
-    The paper's text names ResNet-101; its released code builds ResNeXt-101 32x8d. Both are here, the text's is the default.
+    The paper's text names ResNet-101; its released code builds ResNeXt-101 32x8d. Both are here, the text's is the
+    default.
 
     Parameters
     ----------
@@ -124,7 +131,8 @@ class ResNetFeatures(nn.Module):
         A file of torchvision's ImageNet weights (``.pth`` or ``.safetensors``), see `load_imagenet_weights`. None: He
         initialisation.
     output_stride : {32, 16, 8}
-        Stride of the last map. 16 and 8 dilate the last one or two stages instead of striding (DANet and PAN want that).
+        Stride of the last map. 16 and 8 dilate the last one or two stages instead of striding (DANet and PAN want
+        that).
 
     Shape
     -----
@@ -158,9 +166,7 @@ class ResNetFeatures(nn.Module):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         inputs = (64, *self.channels[:-1])
         for s, (stride, dilation) in enumerate(_STRIDES[output_stride]):
-            stage = _stage(
-                block, inputs[s], _STAGE_WIDTHS[s], self.channels[s], design.depths[s], stride, dilation
-            )
+            stage = _stage(block, inputs[s], _STAGE_WIDTHS[s], self.channels[s], design.depths[s], stride, dilation)
             self.add_module(f"layer{s + 1}", stage)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -169,6 +175,7 @@ class ResNetFeatures(nn.Module):
             load_imagenet_weights(self, weights)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the four maps, finest first."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         features = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -180,8 +187,9 @@ class ResNetFeatures(nn.Module):
 def load_imagenet_weights(backbone: ResNetFeatures, path: str | Path) -> None:
     """Copy torchvision's ImageNet weights from a file into a backbone, by name.
 
-    The classifier ``fc`` is left out. The first convolution has three input channels there; for another number each channel
-    gets the sum over red, green and blue divided by that number, so that a grey picture excites the filters as before.
+    The classifier ``fc`` is left out. The first convolution has three input channels there; for another number each
+    channel gets the sum over red, green and blue divided by that number, so that a grey picture excites the filters
+    as before.
 
     Raises
     ------

@@ -1,8 +1,9 @@
 """Position attention without the N x N map: three ways to the same sum.
 
-A 64 x 64 map has N = 4096 positions. Storing S of eq. 2 for the backward pass costs 64 MiB for each image and module in single
-precision: 4 GiB for the eight modules of the network at batch 8. The sum can be had without it (Rabe and Staats 2021;
-Dao et al. 2022): keep the result and one log-sum-exp for each asking position, and compute S again, piece by piece, going backward.
+A 64 x 64 map has N = 4096 positions. Storing S of eq. 2 for the backward pass costs 64 MiB for each image and module
+in single precision: 4 GiB for the eight modules of the network at batch 8. The sum can be had without it (Rabe and
+Staats 2021; Dao et al. 2022): keep the result and one log-sum-exp for each asking position, and compute S again,
+piece by piece, going backward.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ def attend(query: Tensor, key: Tensor, value: Tensor, implementation: Implementa
     value : Tensor, (B, C, N)
         What each position has to say.
     implementation : {"auto", "plain", "fused", "chunked"}
-        ``"plain"`` writes the N x N map down: for reading and for small N. ``"chunked"`` is exact in pieces, forward and backward,
-        on any device and in any precision, twice differentiable nowhere. ``"fused"`` hands over to PyTorch's scaled dot-product kernels.
-        ``"auto"``: fused on a GPU in single or half precision, else chunked.
+        ``"plain"`` writes the N x N map down: for reading and for small N. ``"chunked"`` goes through the asking
+        positions in pieces, forward and backward, on any device and in any precision (no second derivatives).
+        ``"fused"`` hands over to PyTorch's scaled dot-product kernels. ``"auto"`` takes what was measured to be the
+        faster (``benchmarks/attention.py``): fused in single precision and on a GPU in half, else chunked.
 
     Returns
     -------
     Tensor, (B, C, N)
     """
     if implementation == "auto":
-        fusible = query.is_cuda and query.dtype != torch.float64
+        fusible = query.dtype == torch.float32 or (query.is_cuda and query.dtype != torch.float64)
         implementation = "fused" if fusible else "chunked"
     if implementation == "plain":
         weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (B, N, N): row j is what j attends to
@@ -52,8 +54,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, implementation: Implementa
 def _fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """PyTorch's kernel. It silently falls back to the whole map unless it likes the sizes, hence the padding.
 
-    The processor's kernel wants queries as wide as values; the GPU's memory-efficient one wants multiples of 8. Zeros change no
-    product. Both want the channels last in memory and one axis of heads.
+    The processor's kernel wants queries as wide as values; the GPU's memory-efficient one wants multiples of 8.
+    Zeros change no product. Both want the channels last in memory and one axis of heads.
     """
     width = max(query.shape[1], value.shape[1]) if not query.is_cuda else query.shape[1]
     width = -(-width // 8) * 8
@@ -72,8 +74,8 @@ def _fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class _Chunked(torch.autograd.Function):
     """Exact attention, a piece of the asking positions at a time; what is stored is linear in N.
 
-    With p = S, row by row: the gradient of the logits is p * (dp - sum(p * dp)), and sum(p * dp) = sum(grad * out), so that neither needs
-    the whole row's history but only its log-sum-exp.
+    With p = S, row by row: the gradient of the logits is p * (dp - sum(p * dp)), and sum(p * dp) = sum(grad * out),
+    so that neither needs the whole row's history but only its log-sum-exp.
     """
 
     @staticmethod
