@@ -4,7 +4,11 @@ Each says which file or argument is wrong, what was expected, what was found and
 them without a traceback and exits with a nonzero status; everything else is a bug and shows its traceback.
 """
 
-__all__ = ["CheckpointError", "DataError", "GuidedAttentionError", "SettingsError"]
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["CheckpointError", "DataError", "GuidedAttentionError", "SettingsError", "require_choice"]
 
 
 class GuidedAttentionError(Exception):
@@ -21,3 +25,9 @@ class SettingsError(GuidedAttentionError, ValueError):
 
 class CheckpointError(GuidedAttentionError):
     """A checkpoint is missing, damaged, or belongs to another run or model."""
+
+
+def require_choice(argument: str, value: object, choices: Sequence[object]) -> None:
+    """Raise a `SettingsError` that lists the choices unless ``value`` is one of them."""
+    if value not in choices:
+        raise SettingsError(f"{argument}={value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")

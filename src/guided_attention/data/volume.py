@@ -34,8 +34,8 @@ class Volume:
     subject : str
         Name of the subject.
     affine : ndarray, float64, (4, 4), optional
-        Maps array indices (w, h, d, 1) to millimetres in NIfTI's RAS+ world. Kept so that a prediction is written back in
-        the geometry of its image; None where the file had none.
+        Maps array indices (w, h, d, 1) to millimetres in NIfTI's RAS+ world. Kept so that a prediction is written
+        back in the geometry of its image; None where the file had none.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from guided_attention.errors import SettingsError
+from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models.exact import Implementation, attend
 
 __all__ = ["ChannelAttention", "DualAttention", "Energy", "PositionAttention", "attention_weights"]
@@ -78,11 +78,7 @@ class PositionAttention(nn.Module):
                 f"PositionAttention: channels={channels} over reduction={reduction} leaves no channel for the "
                 f"queries; choose reduction <= {channels}."
             )
-        if implementation not in get_args(Implementation):
-            raise SettingsError(
-                f"PositionAttention: implementation={implementation!r} is unknown; "
-                f"choose one of {', '.join(get_args(Implementation))}."
-            )
+        require_choice("implementation", implementation, get_args(Implementation))
         self.query = nn.Conv2d(channels, channels // reduction, 1)
         self.key = nn.Conv2d(channels, channels // reduction, 1)
         self.value = nn.Conv2d(channels, channels, 1)
@@ -150,10 +146,7 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, energy: Energy = "paper") -> None:
         super().__init__()
-        if energy not in get_args(Energy):
-            raise SettingsError(
-                f"ChannelAttention: energy={energy!r} is unknown; choose one of {', '.join(get_args(Energy))}."
-            )
+        require_choice("energy", energy, get_args(Energy))
         self.energy = energy
         self.lam = nn.Parameter(torch.zeros(1))
 
@@ -164,7 +157,7 @@ class ChannelAttention(nn.Module):
         return self.lam * summed.view_as(x) + x
 
     def weights(self, x: Tensor) -> Tensor:
-        """The C x C attention map, (B, C, C) in float32 or float64: row j is whom channel j listens to, and adds up to 1."""
+        """Return the map, (B, C, C) in float32 or float64: row j is whom channel j listens to, and adds up to 1."""
         with torch.autocast(x.device.type, enabled=False):
             f = _at_least_float32(x.flatten(2))
             energy = f @ f.transpose(1, 2)

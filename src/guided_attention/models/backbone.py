@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from guided_attention.errors import CheckpointError, SettingsError
+from guided_attention.errors import CheckpointError, require_choice
 
 __all__ = ["BACKBONES", "ResNetFeatures", "load_imagenet_weights"]
 
@@ -151,10 +151,8 @@ class ResNetFeatures(nn.Module):
         output_stride: int = 32,
     ) -> None:
         super().__init__()
-        if name not in _DESIGNS:
-            raise SettingsError(f"backbone={name!r} is unknown; choose one of {', '.join(BACKBONES)}.")
-        if output_stride not in _STRIDES:
-            raise SettingsError(f"output_stride={output_stride} is not possible; choose 32, 16 or 8.")
+        require_choice("backbone", name, BACKBONES)
+        require_choice("output_stride", output_stride, tuple(_STRIDES))
         design = _DESIGNS[name]
         self.name = name
         expansion = 4 if design.bottleneck else 1

@@ -18,8 +18,8 @@ class SegmentationOutput:
     logits : Tensor, (B, K, H, W)
         The network's final prediction before the softmax, at the resolution of its input.
     side_logits : tuple of Tensor, each (B, K, H, W)
-        The predictions that deep supervision trains, each with a cross-entropy of its own (eq. 10). Empty for a network without
-        deep supervision: then ``logits`` itself is trained.
+        The predictions that deep supervision trains, each with a cross-entropy of its own (eq. 10). Empty for a
+        network without deep supervision: then ``logits`` itself is trained.
     latents : tuple of (Tensor, Tensor)
         For each scale the two latents E_1(F) and E_2(F_SA) of the semantic encoders (eq. 6).
     reconstructions : tuple of (Tensor, Tensor)

@@ -1,0 +1,65 @@
+"""The networks: the multi-scale attention family and those it was compared with, all built by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from guided_attention.errors import SettingsError
+from guided_attention.models import network
+from guided_attention.models.capture import PositionMaps, attention_of, capture_channels, capture_positions
+from guided_attention.models.network import FAMILY, MultiScaleAttentionNet
+from guided_attention.models.output import SegmentationOutput
+
+__all__ = [
+    "FAMILY",
+    "MODELS",
+    "MultiScaleAttentionNet",
+    "PositionMaps",
+    "SegmentationOutput",
+    "attention_of",
+    "build_model",
+    "capture_channels",
+    "capture_positions",
+]
+
+_FACTORIES: dict[str, Callable[..., nn.Module]] = {
+    **network.members(),
+}
+#: The names that `build_model` knows: rows of Table I, then the others of Table II.
+MODELS: tuple[str, ...] = tuple(_FACTORIES)
+
+
+def build_model(
+    name: str, in_channels: int = 1, num_classes: int = 5, backbone: str = "resnet101", **options: object
+) -> nn.Module:
+    """Build a network by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `MODELS`.
+    in_channels, num_classes : int
+        Channels of the image; classes including background.
+    backbone : str
+        One of `guided_attention.models.backbone.BACKBONES`, for networks that have one.
+    **options
+        Further arguments of the network, see `MultiScaleAttentionNet` and the builders of the others.
+
+    Returns
+    -------
+    nn.Module
+        Takes (B, in_channels, H, W) and returns a `SegmentationOutput`.
+
+    Raises
+    ------
+    SettingsError
+        If the name or an option is unknown, with what would have been possible.
+    """
+    if name not in _FACTORIES:
+        raise SettingsError(f"model {name!r} is unknown; choose one of {', '.join(MODELS)}.")
+    try:
+        return _FACTORIES[name](in_channels=in_channels, num_classes=num_classes, backbone=backbone, **options)
+    except TypeError as error:
+        raise SettingsError(f"model {name!r}: {error}.") from error
