@@ -19,7 +19,7 @@ from guided_attention.metrics import (
     volume_similarity,
 )
 from guided_attention.scores import METRICS, OrganScore, SubjectScores, evaluate_subject
-from guided_attention.summaries import summarise, summary_table
+from guided_attention.summaries import subject_table, summarise, summary_table
 
 SPACING = (7.7, 1.25, 1.5)
 
@@ -151,3 +151,10 @@ def test_table_has_a_row_for_each_organ_and_says_what_is_absent():
     assert [line.split()[0] for line in lines] == ["organ", *ORGANS, "mean"]
     assert "0.700 ± 0.141" in lines[1]
     assert [line.split()[-1] for line in lines[1:]] == ["0", "0", "0", "2", "2"]
+
+
+def test_subject_table_has_a_row_for_each_subject_and_organ(pair):
+    lines = subject_table([evaluate_subject(*pair)]).splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["1", organ] for organ in ORGANS]
+    assert [line.split()[-1] for line in lines[1:]] == ["both", "both", "missed", "invented"]
+    assert "nan" in subject_table([evaluate_subject(pair[1], pair[1])])

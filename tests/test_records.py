@@ -31,6 +31,7 @@ from guided_attention.records import (
     read_record,
     record_path,
     write_record,
+    write_scores,
 )
 from guided_attention.scores import METRICS, OrganScore, SubjectScores
 
@@ -187,6 +188,15 @@ def test_missing_truncated_and_unreadable_files_are_named(record, tmp_path):
         read_record(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_record(tmp_path)
+
+
+def test_scores_alone_are_written_as_in_a_record(record, tmp_path):
+    content = json.loads(write_scores(record.scores, tmp_path / "new" / "scores.json").read_text())
+    whole = json.loads(write_record(record, tmp_path / "record.json").read_text())
+    assert content == {name: whole[name] for name in ("scores", "summary", "provenance")}
+    with pytest.raises(DataError, match="at least one subject"):
+        write_scores([], tmp_path / "none.json")
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_path_rule():

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from importlib import resources
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.provenance import Provenance, peak_memory, provenance
 from guided_attention.run_record import SCHEMA_VERSION, Cost, DataSet, Model, Record, Split, make_record
-from guided_attention.scores import scores_from_dicts
-from guided_attention.summaries import Statistic
+from guided_attention.scores import SubjectScores, scores_from_dicts
+from guided_attention.summaries import Statistic, summarise
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -40,6 +41,7 @@ __all__ = [
     "read_record",
     "record_path",
     "write_record",
+    "write_scores",
 ]
 
 
@@ -73,10 +75,38 @@ def write_record(record: Record, path: str | Path) -> Path:
     DataError
         If the record does not fit the schema; nothing is written.
     """
-    path = Path(path)
     content = _plain(record)
     if find_spec("jsonschema") is not None:
-        _validate(content, path)
+        _validate(content, Path(path))
+    return _write_json(content, Path(path))
+
+
+def write_scores(scores: Sequence[SubjectScores], path: str | Path, device: str | torch.device = "cpu") -> Path:
+    """Write scores without a training behind them, for example of a network on one's own data.
+
+    Parameters
+    ----------
+    scores : sequence of SubjectScores
+    path : path
+        The JSON file: ``scores``, ``summary`` and ``provenance`` as in a record. Written completely or not at all.
+    device : str or torch.device
+        Where the network ran.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        If there are no scores.
+    """
+    summary = summarise(scores)
+    content = {"scores": list(scores), "summary": summary, "provenance": provenance(device)}
+    return _write_json(_plain(content), Path(path))
+
+
+def _write_json(content: Any, path: Path) -> Path:
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")

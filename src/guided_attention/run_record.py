@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+import torch
+
 from guided_attention.errors import DataError
 from guided_attention.provenance import Provenance, provenance
 from guided_attention.scores import SubjectScores
@@ -105,7 +107,7 @@ def make_record(
     scores: Sequence[SubjectScores],
     curve: Sequence[Mapping[str, Any]] = (),
     cost: Cost | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Record:
     """Put a record together: adds the summary, the provenance, the label ``quick`` and the time.
 
@@ -113,7 +115,7 @@ def make_record(
     ----------
     settings : dataclass or mapping
         The training's settings.
-    device : str
+    device : str or torch.device
         Where the network ran; its name goes into the provenance.
     dataset, model, preset, seed, split, scores, curve, cost
         See `Record`.

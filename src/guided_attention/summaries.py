@@ -11,7 +11,7 @@ import numpy as np
 from guided_attention.errors import DataError
 from guided_attention.scores import METRICS, SubjectScores
 
-__all__ = ["Statistic", "Summary", "summarise", "summary_table"]
+__all__ = ["Statistic", "Summary", "subject_table", "summarise", "summary_table"]
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,14 @@ def summary_table(summary: Summary) -> str:
     for organ, row in summary.items():
         cells = "".join(f"{s.mean:>10.3f} ±{s.std:>6.3f}" for s in row.values())
         lines.append(f"{organ:<13}{cells}{row['dsc'].absent:>8}")
+    return "\n".join(lines)
+
+
+def subject_table(scores: Iterable[SubjectScores]) -> str:
+    """Lay out scores as a plain text table: one row per subject and organ; ``nan`` marks an organ absent from both."""
+    lines = [f"{'subject':<14}{'organ':<13}" + "".join(f"{metric:>14}" for metric in METRICS) + "  presence"]
+    for subject in scores:
+        for score in subject.organs:
+            cells = "".join(f"{getattr(score, metric):>14.3f}" for metric in METRICS)
+            lines.append(f"{subject.subject:<14}{score.organ:<13}{cells}  {score.presence}")
     return "\n".join(lines)
