@@ -113,3 +113,20 @@ def test_absent_organ_where_monai_has_infinity():
     with pytest.warns(UserWarning, match="all 0"):
         assert monai_surface(nothing, organ, (1, 1, 1), symmetric=True) == float("inf")
     assert mean_surface_distance(nothing, organ) == pytest.approx(np.linalg.norm(organ.shape))
+
+
+@pytest.mark.real_data
+def test_equal_on_real_organs(real_data):
+    import nibabel as nib
+
+    file = sorted(real_data.glob("*_label.nii.gz"))[0]
+    labels = np.asarray(nib.load(file).dataobj).transpose(2, 1, 0)
+    worse = np.roll(labels, (2, 3), axis=(1, 2))
+    worse[:, :, 100:103] = 0
+    for organ in range(1, 5):
+        pred, ref = worse == organ, labels == organ
+        assert dice(pred, ref) == pytest.approx(monai_dice(pred, ref), rel=1e-6)
+        theirs = monai_surface(pred, ref, MM, symmetric=True)
+        assert mean_surface_distance(pred, ref, MM) == pytest.approx(theirs, rel=1e-6)
+        farthest = monai_hausdorff(pred, ref, MM)
+        assert maximum_surface_distance(pred, ref, MM) == pytest.approx(farthest, rel=1e-6)
