@@ -1,0 +1,46 @@
+"""Which slices make a batch (chapter *Training the network*)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from guided_attention.errors import SettingsError
+
+__all__ = ["EpochBatches"]
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Shuffled batches that depend on seed and epoch alone; an incomplete last batch is left out.
+
+    Left out, because batch norm over one or two slices would disturb the statistics of all; another shuffle brings
+    them in. With several processes each takes its part of every batch, so that all together see the same batches as
+    one would.
+
+    Parameters
+    ----------
+    count : int
+        Number of slices.
+    batch_size : int
+        Slices in a batch over all processes; if fewer slices exist, they make one batch.
+    seed : int
+        Of the shuffle.
+    rank, world : int
+        This process and the number of processes.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        if batch_size % world:
+            raise SettingsError(f"batch_size={batch_size} cannot be divided among {world} devices.")
+        self.count, self.size, self.seed = count, min(batch_size, count), seed
+        self.rank, self.world, self.epoch = rank, world, 0
+
+    def __len__(self) -> int:
+        return self.count // self.size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        for start in range(0, len(self) * self.size, self.size):
+            yield order[start : start + self.size][self.rank :: self.world].tolist()

@@ -1,0 +1,290 @@
+"""The command line: ``guided-attention train | evaluate | predict | data``.
+
+Every command is a function; tyro makes its options from its arguments and their docstring.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from tyro import extras
+from tyro.conf import Positional
+
+from guided_attention.errors import GuidedAttentionError, SettingsError
+
+__all__ = ["main"]
+
+SequenceName = Literal["T1DUAL", "T2SPIR"]
+Phase = Literal["in", "out"]
+
+
+def train(
+    model: str = "ms-dual-guided",
+    preset: str = "quick",
+    data: str = "phantom",
+    fold: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+    results: Path | None = None,
+    sequence: SequenceName = "T1DUAL",
+    phase: Phase = "in",
+    epochs: int | None = None,
+    weights: Path | None = None,
+    accelerator: str = "auto",
+    devices: int = 1,
+    threads: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Train a network, evaluate it on the fold's test subjects, and write its record.
+
+    A run that was interrupted goes on where it stopped when the same command is given again.
+
+    Args:
+        model: One of daf, pam, cam, dual, ms-dual, ms-dual-guided, unet, attention-unet, danet, pan-resnet34,
+            pan-resnet101.
+        preset: quick (128 x 128, small network, minutes on a processor) or paper (the published protocol, for a GPU).
+        data: A CHAOS tree, a folder of NIfTI files, or the word phantom (made on first use).
+        fold: Which of the three splits.
+        seed: Of weights, order and augmentation.
+        out: Output folder; default runs/DATASET/MODEL/PRESET-foldK-seedS.
+        results: Also write the record to RESULTS/DATASET/MODEL/foldK-seedS.json.
+        sequence: Sequence of a CHAOS tree.
+        phase: In-phase or out-of-phase images of T1-DUAL.
+        epochs: Another number of epochs than the preset's.
+        weights: File with torchvision's ImageNet weights for the backbone.
+        accelerator: auto, cpu or cuda.
+        devices: How many of them.
+        threads: Threads of the processor to use.
+        progress: Show progress bars.
+    """
+    from guided_attention.evaluation import summary_table
+    from guided_attention.experiments import Cell, run_cell
+    from guided_attention.presets import get_preset
+
+    _use_threads(threads)
+    source = _open(data, sequence, phase)
+    chosen = get_preset(preset)
+    if epochs is not None:
+        chosen = replace(chosen, fit=replace(chosen.fit, epochs=epochs))
+    out = out or Path("runs") / source.name / model / f"{preset}-fold{fold}-seed{seed}"
+    print(f"{model} on {source.name}, fold {fold}, seed {seed}, preset {preset} -> {out}", flush=True)
+    record = run_cell(
+        Cell(model, fold, seed),
+        source,
+        chosen,
+        out,
+        results=results,
+        weights=weights,
+        accelerator=accelerator,
+        devices=devices,
+        progress=progress,
+    )
+    print(summary_table(record.summary))
+    print(f"record: {out / 'record.json'}")
+
+
+def evaluate(
+    network: Positional[Path],
+    data: str = "phantom",
+    fold: int | None = None,
+    subjects: tuple[str, ...] = (),
+    out: Path | None = None,
+    sequence: SequenceName = "T1DUAL",
+    phase: Phase = "in",
+    device: str = "cpu",
+    batch_size: int = 8,
+    progress: bool = True,
+) -> None:
+    """Score a trained network on whole volumes: DSC, VS, MSD and the CHAOS metrics, by organ and subject.
+
+    Args:
+        network: Folder of a run, or its model.safetensors.
+        data: A CHAOS tree, a folder of NIfTI files, or the word phantom.
+        fold: Evaluate the test subjects of this fold.
+        subjects: Evaluate these subjects (all of them, if neither is given).
+        out: Write the scores to this JSON file.
+        sequence: Sequence of a CHAOS tree.
+        phase: In-phase or out-of-phase images of T1-DUAL.
+        device: cpu or cuda.
+        batch_size: Slices at a time.
+        progress: Show a progress bar.
+    """
+    from guided_attention.checkpoints import load_network
+    from guided_attention.evaluation import evaluate as score
+    from guided_attention.evaluation import subject_table, summarise, summary_table, write_scores
+    from guided_attention.experiments import choose_fold
+
+    model, spec = load_network(network, device)
+    source = _open(data, sequence, phase)
+    if fold is not None and subjects:
+        raise SettingsError("fold and subjects exclude each other; give one of them.")
+    chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
+    source.check(chosen).raise_if_bad()
+    volumes = [source.read(subject) for subject in chosen]
+    scores = score(model, volumes, **spec.inputs, batch_size=batch_size, device=device, progress=progress)
+    print(subject_table(scores))
+    print(summary_table(summarise(scores)))
+    if out is not None:
+        print(f"scores: {write_scores(scores, out)}")
+
+
+def predict(
+    network: Positional[Path],
+    images: Positional[tuple[Path, ...]],
+    out: Path,
+    sequence: SequenceName = "T1DUAL",
+    phase: Phase = "in",
+    device: str = "cpu",
+    batch_size: int = 8,
+    overwrite: bool = False,
+) -> None:
+    """Segment volumes and write the labels as NIfTI, in the geometry of their images.
+
+    Args:
+        network: Folder of a run, or its model.safetensors.
+        images: NIfTI files, or folders of CHAOS subjects.
+        out: Folder for the results, SUBJECT_prediction.nii.gz each.
+        sequence: Sequence of a CHAOS subject.
+        phase: In-phase or out-of-phase images of T1-DUAL.
+        device: cpu or cuda.
+        batch_size: Slices at a time.
+        overwrite: Replace results that exist.
+    """
+    from guided_attention.checkpoints import load_network
+    from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
+    from guided_attention.evaluation import predict_volume
+
+    if not images:
+        raise SettingsError("images: none given; name NIfTI files or folders of CHAOS subjects after the network.")
+    model, spec = load_network(network, device)
+    volumes = [read_chaos_subject(p, sequence, phase) if p.is_dir() else read_nifti(p) for p in images]
+    targets = [out / f"{volume.subject}_prediction.nii.gz" for volume in volumes]
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise SettingsError(f"{target} exists; give --overwrite, or another --out.")
+        if targets.count(target) > 1:
+            raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
+    out.mkdir(parents=True, exist_ok=True)
+    for volume, target in zip(volumes, targets, strict=True):
+        labels = predict_volume(model, volume, **spec.inputs, batch_size=batch_size, device=device)
+        write_nifti(labels, target)
+        print(target, flush=True)
+
+
+def data_check(path: Positional[str], sequence: SequenceName = "T1DUAL", phase: Phase = "in") -> None:
+    """Read every file of a data set and report everything that is wrong with it.
+
+    Args:
+        path: A CHAOS tree, a folder of NIfTI files, or the word phantom.
+        sequence: Sequence of a CHAOS tree.
+        phase: In-phase or out-of-phase images of T1-DUAL.
+    """
+    source = _open(path, sequence, phase)
+    report = source.check()
+    report.raise_if_bad()
+    print(report)
+
+
+def data_phantom(
+    out: Path | None = None,
+    preset: Literal["full", "small", "tiny"] = "full",
+    subjects: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Write the synthetic abdomen in CHAOS's own layout.
+
+    Args:
+        out: Where; default data/phantom.
+        preset: full (20 subjects), small or tiny.
+        subjects: Another number of subjects than the preset's.
+        seed: Of the anatomy and the noise.
+    """
+    from guided_attention.data import phantom_folder, write_phantom
+
+    root = out or phantom_folder()
+    print(write_phantom(root, subjects=subjects, seed=seed, preset=preset))
+
+
+def data_fetch(out: Path = Path("data/chaos"), keep_archive: bool = False) -> None:
+    """Download CHAOS's training sets (890 MB, CC BY-NC-SA 4.0), verify and unpack them.
+
+    Args:
+        out: Where.
+        keep_archive: Keep the zip file after unpacking.
+    """
+    from guided_attention.data import fetch_chaos
+
+    print(fetch_chaos(out, keep_archive=keep_archive))
+
+
+def data_folds(path: Positional[str] = "phantom", sequence: SequenceName = "T1DUAL") -> None:
+    """Print who trains, validates and tests in each fold.
+
+    Args:
+        path: A CHAOS tree, a folder of NIfTI files, or the word phantom.
+        sequence: Sequence of a CHAOS tree.
+    """
+    from guided_attention.data import folds_for
+
+    for fold in folds_for(_open(path, sequence, "in").subjects):
+        print(f"fold {fold.index} (seed {fold.seed})")
+        for part in ("train", "validation", "test"):
+            print(f"  {part:<11}{' '.join(getattr(fold, part))}")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "predict": predict}
+DATA_COMMANDS: dict[str, Callable[..., None]] = {
+    "check": data_check,
+    "phantom": data_phantom,
+    "fetch": data_fetch,
+    "folds": data_folds,
+}
+
+
+def data(*arguments: str) -> None:
+    """Check, make, fetch and split data sets; see ``guided-attention data --help``."""
+    _run(DATA_COMMANDS, "guided-attention data", arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: run a command; errors for people end in one message and status 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        if arguments[:1] == ["data"]:
+            data(*arguments[1:])
+        else:
+            _run({**COMMANDS, "data": data}, "guided-attention", arguments)
+    except GuidedAttentionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _run(commands: dict[str, Callable[..., None]], prog: str, arguments: Sequence[str]) -> None:
+    extras.subcommand_cli_from_dict(commands, prog=prog, args=list(arguments))
+
+
+def _open(data: str, sequence: SequenceName, phase: Phase):
+    from guided_attention.data import open_source, phantom_folder, write_phantom
+
+    if data != "phantom":
+        return open_source(data, sequence, phase)
+    root = phantom_folder()
+    if not root.exists():
+        print(f"making the synthetic data set in {root}", flush=True)
+        write_phantom(root)
+    return open_source(root, sequence, phase)
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""One cell of the grid model x fold x seed: from a data source to a trained, evaluated network and its record.
+
+Chapter *Training the network* runs one; the command line runs the same function.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from guided_attention.checkpoints import ModelSpec, save_network
+from guided_attention.data import DataSource, Fold, Volume, folds_for
+from guided_attention.data.volume import CLASSES
+from guided_attention.errors import SettingsError
+from guided_attention.evaluation import evaluate
+from guided_attention.models import build_model
+from guided_attention.presets import Preset
+from guided_attention.records import (
+    Cost,
+    DataSet,
+    Model,
+    Record,
+    Split,
+    make_record,
+    peak_memory,
+    record_path,
+    write_record,
+)
+from guided_attention.training import fit
+
+__all__ = ["Cell", "choose_fold", "run_cell"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: which network, on which split, from which random numbers.
+
+    Parameters
+    ----------
+    model : str
+        One of `guided_attention.models.MODELS`.
+    fold : int
+        0, 1 or 2.
+    seed : int
+        Of the weights, the order of the slices and the augmentation.
+    """
+
+    model: str
+    fold: int = 0
+    seed: int = 0
+
+
+def choose_fold(source: DataSource, index: int) -> Fold:
+    """Return one fold of a data source, or raise a `SettingsError` that says how many there are."""
+    folds = folds_for(source.subjects)
+    if not 0 <= index < len(folds):
+        raise SettingsError(f"fold={index} does not exist; choose 0 to {len(folds) - 1}.")
+    return folds[index]
+
+
+def run_cell(
+    cell: Cell,
+    source: DataSource,
+    preset: Preset,
+    out_dir: str | Path,
+    *,
+    results: str | Path | None = None,
+    weights: str | Path | None = None,
+    accelerator: str = "auto",
+    devices: int = 1,
+    progress: bool = True,
+) -> Record:
+    """Check the data, train, evaluate the test subjects as whole volumes, and write down everything.
+
+    Parameters
+    ----------
+    cell : Cell
+        What to train.
+    source : DataSource
+        From `guided_attention.data.open_source`. It is checked completely before anything else happens.
+    preset : Preset
+        Network size and protocol.
+    out_dir : path
+        Gets checkpoints, ``history.csv``, ``model.safetensors`` with ``model.json``, and ``record.json``. An
+        interrupted run goes on from there.
+    results : path, optional
+        Also write the record to ``results/DATASET/MODEL/foldK-seedS.json``.
+    weights : path, optional
+        ImageNet weights of the backbone.
+    accelerator, devices, progress
+        As for `guided_attention.training.fit`.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    DataError
+        If the check finds anything; the message is the whole report.
+    SettingsError, CheckpointError
+        As `fit` does.
+    """
+    fold = choose_fold(source, cell.fold)
+    source.check().raise_if_bad()
+    out_dir = Path(out_dir)
+    settings = replace(preset.fit, seed=cell.seed)
+    options = preset.model_options(cell.model) | ({} if weights is None else {"weights": str(weights)})
+    torch.manual_seed(cell.seed)
+    model = build_model(cell.model, **options)
+    start = time.perf_counter()
+    result = fit(
+        model,
+        _read(source, fold.train),
+        _read(source, fold.validation),
+        settings,
+        out_dir,
+        accelerator=accelerator,
+        devices=devices,
+        progress=progress,
+    )
+    trained = time.perf_counter()
+    # The sum over epochs also counts what ran before an interruption; the clock counts reading and resizing once.
+    training = max(trained - start, sum(entry["seconds"] for entry in result.history))
+    device = next(model.parameters()).device
+    scores = evaluate(
+        model,
+        _read(source, fold.test),
+        **asdict(settings.inputs),
+        batch_size=settings.batch_size,
+        device=device,
+        precision=settings.precision,
+        progress=progress,
+    )
+    cost = Cost(round(training, 1), round(time.perf_counter() - trained, 1), peak_memory(device))
+    options.pop("weights", None)
+    record = make_record(
+        dataset=DataSet(source.name, source.sequence, source.synthetic),
+        model=Model(cell.model, options),
+        preset=preset.name,
+        settings=settings.as_dict(),
+        seed=cell.seed,
+        split=Split(cell.fold, fold.train, fold.validation, fold.test),
+        scores=scores,
+        curve=result.history,
+        cost=cost,
+        device=device,
+    )
+    notes = {
+        "dataset": source.name,
+        "synthetic": source.synthetic,
+        "preset": preset.name,
+        "fold": cell.fold,
+        "seed": cell.seed,
+        "epoch": result.best_epoch,
+        "commit": record.provenance.commit,
+    }
+    spec = ModelSpec(cell.model, options, asdict(settings.inputs), classes=CLASSES, notes=notes)
+    save_network(out_dir / "model.safetensors", model, spec)
+    write_record(record, out_dir / "record.json")
+    if results is not None:
+        write_record(record, record_path(results, source.name, cell.model, cell.fold, cell.seed))
+    return record
+
+
+def _read(source: DataSource, subjects: Sequence[str]) -> list[Volume]:
+    return [source.read(subject) for subject in subjects]

@@ -1,0 +1,52 @@
+"""What a training run tells about itself, epoch by epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["FitResult", "as_csv"]
+
+
+@dataclass
+class FitResult:
+    """What `fit` returns; the model then holds the weights of the best epoch.
+
+    Parameters
+    ----------
+    history : list of dict
+        One entry for each epoch: loss terms, learning rate, validation Dice (mean and by organ), seconds.
+    best_epoch : int
+        The epoch (from 1) with the best validation Dice.
+    best_dice : float
+        Its mean Dice over organs and validation subjects.
+    resumed_from : int
+        The epoch whose checkpoint the run went on from; 0 for a fresh run.
+    """
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_dice: float = -math.inf
+    resumed_from: int = 0
+
+    def add(self, entry: dict[str, Any]) -> bool:
+        """Append one epoch; True if it is the best so far."""
+        self.history.append(entry)
+        better = entry["dice"] > self.best_dice
+        if better:
+            self.best_epoch, self.best_dice = entry["epoch"], entry["dice"]
+        return better
+
+
+def as_csv(history: Sequence[dict[str, Any]]) -> str:
+    """Return the history as CSV text, one row for each epoch."""
+    columns = list(dict.fromkeys(name for entry in history for name in entry))
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(history)
+    return text.getvalue()

@@ -1,0 +1,234 @@
+"""The training loop, on Lightning Fabric: one processor, one GPU or several, in single or mixed precision.
+
+Built in the chapter *Training the network*.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from guided_attention.batches import EpochBatches
+from guided_attention.checkpoints import (
+    latest_checkpoint,
+    load_checkpoint,
+    prune_checkpoints,
+    save_checkpoint,
+    write_text,
+)
+from guided_attention.data.slices import SliceDataset
+from guided_attention.data.volume import Volume
+from guided_attention.errors import CheckpointError, GuidedAttentionError, SettingsError
+from guided_attention.history import FitResult, as_csv
+from guided_attention.losses import objective
+from guided_attention.presets import FitSettings
+from guided_attention.schedule import learning_rate
+from guided_attention.validation import validate
+
+__all__ = ["FitResult", "fit"]
+
+
+def fit(
+    model: nn.Module,
+    train: Sequence[Volume],
+    validation: Sequence[Volume],
+    settings: FitSettings,
+    out_dir: str | Path | None = None,
+    *,
+    accelerator: str = "auto",
+    devices: int = 1,
+    progress: bool = True,
+    fabric: Any = None,
+) -> FitResult:
+    """Train a network and leave it with the weights of its best epoch.
+
+    Adam on the objective of eq. 11. With ``out_dir`` every epoch ends in a checkpoint, and a run that finds one goes on
+    from there: on one processor the result is the same, bit for bit, as if nobody had interrupted it.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Returns a `SegmentationOutput`.
+    train, validation : sequence of Volume
+        With labels.
+    settings : FitSettings
+        The protocol.
+    out_dir : path, optional
+        Gets ``checkpoints/``, ``history.csv`` and ``tensorboard/``.
+    accelerator, devices : str, int
+        Lightning Fabric's: ``"auto"`` takes a GPU where there is one.
+    progress : bool
+        Show progress bars.
+    fabric : lightning.fabric.Fabric, optional
+        One that is launched already (a strategy of your own); then ``accelerator`` and ``devices`` do not count.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    SettingsError
+        If there is nothing to train on, or nothing to validate with.
+    CheckpointError
+        If ``out_dir`` holds a run with other settings or another network.
+    GuidedAttentionError
+        If the loss stops being a number.
+    """
+    for name, volumes in (("train", train), ("validation", validation)):
+        if not volumes or any(v.labels is None for v in volumes):
+            raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
+    fabric = fabric or _launch(accelerator, devices, settings)
+    run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress)
+    with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
+        for epoch in range(run.result.resumed_from + 1, settings.epochs + 1):
+            run.epoch(epoch)
+    return run.finish()
+
+
+def _launch(accelerator: str, devices: int, settings: FitSettings) -> Any:
+    from lightning.fabric import Fabric
+
+    strategy = "ddp" if devices > 1 else "auto"
+    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=settings.precision)
+    fabric.launch()
+    return fabric
+
+
+class _Run:
+    """The moving parts of one call of `fit`."""
+
+    def __init__(self, model, train, validation, settings, out_dir, fabric, progress) -> None:
+        self.settings, self.fabric, self.out_dir = settings, fabric, out_dir
+        self.progress = progress and fabric.is_global_zero
+        self.validation, self.bare = validation, model
+        optimizer = torch.optim.Adam(
+            model.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
+        )
+        inputs = settings.inputs
+        self.data = SliceDataset(
+            train, inputs.size, inputs.how, settings.augmentation, inputs.normalisation, seed=settings.seed
+        )
+        self.batches = EpochBatches(
+            len(self.data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
+        )
+        self.loader = DataLoader(
+            self.data,
+            batch_sampler=self.batches,
+            num_workers=settings.workers,
+            pin_memory=fabric.device.type == "cuda",
+        )
+        self.identity = {
+            "settings": settings.as_dict(),
+            "train": sorted(v.subject for v in train),
+            "validation": sorted(v.subject for v in validation),
+        }
+        self.result = FitResult()
+        self.folder = out_dir and out_dir / "checkpoints"
+        self.writer = None
+        self._resume_or_start(optimizer)
+        self.model, self.optimizer = fabric.setup(model, optimizer)
+        self.best = None
+
+    def _resume_or_start(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.folder is None:
+            return
+        found = latest_checkpoint(self.folder)
+        if found is not None:
+            state = load_checkpoint(found, self.bare, optimizer)
+            for name, value in self.identity.items():
+                if state[name] != value:
+                    raise CheckpointError(
+                        f"{found}: this run was started with other {name}: {_difference(state[name], value)}. "
+                        "Give another output folder, or delete this one."
+                    )
+            for entry in state["history"]:
+                self.result.add(entry)
+            self.result.resumed_from = state["epoch"]
+        elif self.fabric.is_global_zero:
+            save_checkpoint(self.folder, 0, self.bare, optimizer, {**self.identity, "history": []})
+        if self.fabric.is_global_zero:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(self.out_dir / "tensorboard", purge_step=self.result.resumed_from + 1)
+
+    def epoch(self, epoch: int) -> None:
+        """One pass over the slices, one validation, one checkpoint."""
+        start = time.perf_counter()
+        # Seeding each epoch by itself makes a resumed run draw the numbers of an uninterrupted one.
+        torch.manual_seed(self.settings.seed * 100_003 + epoch)
+        self.data.set_epoch(epoch)
+        self.batches.epoch = epoch
+        rate = learning_rate(self.settings, [past["dice"] for past in self.result.history])
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        entry = {"epoch": epoch, "learning_rate": rate, **self._train(epoch)}
+        scores = validate(self.bare, self.validation, self.settings, self.fabric.device)
+        entry["dice"] = scores.pop("mean")
+        entry |= {f"dice_{organ}": score for organ, score in scores.items()}
+        entry["seconds"] = round(time.perf_counter() - start, 3)
+        better = self.result.add(entry)
+        if self.fabric.is_global_zero:
+            self._write(epoch, entry)
+        if self.folder is None and better:
+            self.best = {name: value.detach().clone() for name, value in self.bare.state_dict().items()}
+
+    def _train(self, epoch: int) -> dict[str, float]:
+        from tqdm.auto import tqdm
+
+        self.model.train()
+        sums: dict[str, torch.Tensor] = {}
+        bar = tqdm(self.loader, desc=f"epoch {epoch}/{self.settings.epochs}", disable=not self.progress, leave=False)
+        for batch in bar:
+            image, labels = (batch[k].to(self.fabric.device, non_blocking=True) for k in ("image", "labels"))
+            loss = objective(self.model(image), labels, self.settings.loss)
+            self.optimizer.zero_grad(set_to_none=True)
+            self.fabric.backward(loss.total)
+            self.optimizer.step()
+            for name in ("total", "segmentation", "guided", "reconstruction"):
+                sums[name] = sums.get(name, 0.0) + getattr(loss, name).detach()
+        steps = len(self.batches)
+        means = {name: (self.fabric.all_reduce(value, reduce_op="mean") / steps).item() for name, value in sums.items()}
+        if not math.isfinite(means["total"]):
+            raise GuidedAttentionError(
+                f"the loss became {means['total']} in epoch {epoch}; lower learning_rate (now "
+                f"{self.settings.learning_rate}), or use precision='32-true'. The last checkpoint is intact."
+            )
+        return {"loss" if name == "total" else name: value for name, value in means.items()}
+
+    def _write(self, epoch: int, entry: dict[str, Any]) -> None:
+        if self.folder is None:
+            return
+        state = {**self.identity, "history": self.result.history}
+        save_checkpoint(self.folder, epoch, self.bare, self.optimizer, state)
+        prune_checkpoints(self.folder, {epoch, self.result.best_epoch})
+        write_text(self.out_dir / "history.csv", as_csv(self.result.history))
+        for name, value in entry.items():
+            if name not in ("epoch", "seconds"):
+                self.writer.add_scalar(name, value, epoch)
+        self.writer.flush()
+
+    def finish(self) -> FitResult:
+        """Put the weights of the best epoch into the model."""
+        self.fabric.barrier()
+        if self.folder is not None:
+            load_checkpoint(self.folder / f"epoch-{self.result.best_epoch:04d}", self.bare)
+        elif self.best is not None:
+            self.bare.load_state_dict(self.best)
+        if self.writer is not None:
+            self.writer.close()
+        return self.result
+
+
+def _difference(before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        changed = [k for k in {**before, **now} if before.get(k) != now.get(k)]
+        return ", ".join(f"{k} was {before.get(k)!r}, is {now.get(k)!r}" for k in changed)
+    return f"was {before!r}, is {now!r}"
