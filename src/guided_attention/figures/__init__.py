@@ -1,0 +1,20 @@
+"""The book's pictures with matplotlib: one module for each kind.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart. Every slice is shown in radiological
+orientation: the patient's right is on the picture's left, and letters R and L say so.
+"""
+
+from guided_attention.figures.attention import show_attention
+from guided_attention.figures.curves import show_curves
+from guided_attention.figures.scores import show_scores
+from guided_attention.figures.slices import ORGAN_COLOURS, organ_legend, show_errors, show_slice
+
+__all__ = [
+    "ORGAN_COLOURS",
+    "organ_legend",
+    "show_attention",
+    "show_curves",
+    "show_errors",
+    "show_scores",
+    "show_slice",
+]
