@@ -18,6 +18,8 @@ from guided_attention.figures import (
     show_attention,
     show_curves,
     show_errors,
+    show_network,
+    show_scale,
     show_scores,
     show_slice,
 )
@@ -95,3 +97,12 @@ def test_every_subject_is_a_dot_and_an_undefined_score_is_none(volume):
     legend = organ_legend(figure, errors=True)
     assert [text.get_text() for text in legend.get_texts()][-2:] == ["missed", "invented"]
     plt.close(figure)
+
+
+def test_diagrams_name_every_part_of_the_network():
+    network, scale = show_network(), show_scale()
+    words = {text.get_text() for text in network.axes[0].texts}
+    assert {f"Res-{s}" for s in (2, 3, 4, 5)} | {f"attention {s}" for s in range(4)} | {"$F_{MS}$"} <= words
+    words = {text.get_text() for text in scale.axes[0].texts}
+    assert {"$E_1$", "$D_1$", "$E_2$", "$D_2$", "$F_{SA}$", "$A_s$"} <= words
+    plt.close("all")

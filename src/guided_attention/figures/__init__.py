@@ -6,6 +6,7 @@ orientation: the patient's right is on the picture's left, and letters R and L s
 
 from guided_attention.figures.attention import show_attention
 from guided_attention.figures.curves import show_curves
+from guided_attention.figures.diagrams import show_network, show_scale
 from guided_attention.figures.scores import show_scores
 from guided_attention.figures.slices import ORGAN_COLOURS, organ_legend, show_errors, show_slice
 
@@ -15,6 +16,8 @@ __all__ = [
     "show_attention",
     "show_curves",
     "show_errors",
+    "show_network",
+    "show_scale",
     "show_scores",
     "show_slice",
 ]
