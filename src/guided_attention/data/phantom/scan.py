@@ -1,0 +1,178 @@
+"""The scanner: geometry, partial volume, shading, ghosts, noise, 12 bits (chapter *From scanner to tensor*)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from guided_attention.data.phantom.paint import Anatomy, paint_plane
+from guided_attention.data.phantom.physics import fat_water_magnitude, rician, spin_echo, spoiled_gradient_echo
+from guided_attention.data.phantom.settings import PhantomSettings
+from guided_attention.data.phantom.shapes import Waves
+from guided_attention.data.phantom.tissues import FAT_T1, FAT_T2, FAT_T2STAR, TISSUES, tissue_number
+
+__all__ = ["Geometry", "Protocol", "draw_geometry", "expose", "fractions", "magnitudes", "moving_parts", "signals"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Sequence settings: times in ms, angles in degrees. Typical of 1.5 T abdominal protocols, not CHAOS's own."""
+
+    t1_tr: float = 115.0
+    t1_flip: float = 80.0
+    te_in: float = 4.6
+    te_out: float = 2.3
+    t2_tr: float = 1800.0
+    t2_te: float = 80.0
+    spir_residue: float = 0.07
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the voxels lie: matrix, in-plane spacing, slice distance and thickness (mm), height of the lowest slice."""
+
+    matrix: int
+    spacing: float
+    distance: float
+    thickness: float
+    slices: int
+    bottom: float
+    centre: tuple[float, float]
+
+    def rows_and_columns(self, samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Return the coordinates (mm) of columns and rows, ``samples`` per voxel."""
+        n = self.matrix * samples
+        middle = (np.arange(n) - (n - 1) / 2) * self.spacing / samples
+        return middle + self.centre[0], middle + self.centre[1]
+
+    def heights(self) -> np.ndarray:
+        """Return the heights of the slice centres, mm, from the feet up."""
+        return self.bottom + self.distance * np.arange(self.slices)
+
+
+def draw_geometry(rng: np.random.Generator, anatomy: Anatomy, settings: PhantomSettings) -> Geometry:
+    """Draw a field of view that holds the body and slices that hold liver, spleen and kidneys."""
+    body = anatomy.body
+    large = rng.random() < settings.large_share
+    matrix = settings.large_matrix if large else settings.matrix
+    # the range 1.36 to 1.89 mm belongs to 256 columns; a coarser matrix sees the same body
+    field = np.clip(2 * body.outer_width * rng.uniform(1.1, 1.25), 1.36 * 256, 1.89 * 256)
+    distance = rng.uniform(*settings.slice_distance)
+    bottom = -rng.uniform(80, 115)
+    slices = int(np.clip(round((body.dome + rng.uniform(10, 30) - bottom) / distance), *settings.slices))
+    return Geometry(
+        matrix=matrix,
+        spacing=round(float(field / matrix), 4),
+        distance=round(float(distance), 3),
+        thickness=round(float(distance * rng.uniform(0.7, 0.9)), 2),
+        slices=slices,
+        bottom=round(float(bottom), 2),
+        centre=(round(float(rng.normal(0, 4)), 2), round(float(rng.normal(0, 4)), 2)),
+    )
+
+
+def fractions(
+    anatomy: Anatomy, geometry: Geometry, z: float, settings: PhantomSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sample one slice more finely than its voxels and count: partial volume.
+
+    Returns
+    -------
+    tissue : ndarray, float32, (H, W, tissues)
+        Share of each tissue in each voxel; adds up to 1.
+    organ : ndarray, uint8, (H, W)
+        Class with the largest share.
+    """
+    n, m, k = geometry.matrix, settings.in_plane_samples, settings.through_plane_samples
+    x, y = geometry.rows_and_columns(m)
+    voxel = (np.arange(n * m) // m)[:, None] * n + (np.arange(n * m) // m)[None, :]
+    tissue = np.zeros(n * n * len(TISSUES), np.float32)
+    organ = np.zeros(n * n * 5, np.float32)
+    for offset in (np.arange(k) - (k - 1) / 2) / k * geometry.thickness:
+        tissues, organs = paint_plane(anatomy, x, y, z + offset)
+        tissue += np.bincount((voxel * len(TISSUES) + tissues).ravel(), minlength=tissue.size)
+        organ += np.bincount((voxel * 5 + organs).ravel(), minlength=organ.size)
+    share = tissue.reshape(n, n, -1) / np.float32(m * m * k)
+    return share, organ.reshape(n, n, 5).argmax(-1).astype(np.uint8)
+
+
+def signals(table: dict[str, np.ndarray], protocol: Protocol) -> dict[str, np.ndarray]:
+    """Signal per tissue of water and fat in each image: ``water_in``, ``fat_in``, ``water_out``, ``fat_out``, ``t2``."""
+    water, fat = table["pd"] * (1 - table["fat"]), table["pd"] * table["fat"]
+    out = {}
+    for name, te in (("in", protocol.te_in), ("out", protocol.te_out)):
+        out[f"water_{name}"] = spoiled_gradient_echo(
+            water, table["t1"], protocol.t1_tr, protocol.t1_flip, te, table["t2star"]
+        )
+        out[f"fat_{name}"] = spoiled_gradient_echo(fat, FAT_T1, protocol.t1_tr, protocol.t1_flip, te, FAT_T2STAR)
+    out["t2"] = spin_echo(water, table["t1"], table["t2"], protocol.t2_tr, protocol.t2_te)
+    out["t2_fat"] = spin_echo(fat, FAT_T1, FAT_T2, protocol.t2_tr, protocol.t2_te)
+    return out
+
+
+def expose(
+    images: Sequence[np.ndarray],
+    moving: np.ndarray,
+    liver: float,
+    geometry: Geometry,
+    settings: PhantomSettings,
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """Turn the noiseless magnitude volumes of one acquisition into what the scanner stores.
+
+    All images of one acquisition (in-phase and out-of-phase, say) share the coil's shading, the ghosts' places and the
+    scale of their grey values; each has noise of its own.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, float32, (D, H, W)
+        Noiseless magnitudes; the brightest part of the first sets the scale.
+    moving : ndarray, float32, (D, H, W)
+        How much of each voxel moves with breath or pulse, from 0; its signal repeats along the phase-encoding direction.
+    liver : float
+        Signal of the liver, the yardstick of the noise.
+    geometry, settings
+        Of the scan.
+    rng : numpy.random.Generator
+        Of shading, ghosts and noise.
+
+    Returns
+    -------
+    list of ndarray, uint16, (D, H, W)
+        12-bit grey values.
+    """
+    x, y = geometry.rows_and_columns()
+    shading = Waves(rng, 12, (250, 700))
+    gain = np.stack([shading.plane(x, y, z) for z in geometry.heights()])
+    gain = np.exp(np.float32(settings.bias) * np.clip(gain, -2, 2))
+    period = int(geometry.matrix * rng.uniform(0.2, 0.45))
+    peak, stored = rng.uniform(900, 1500), []
+    for image in images:
+        seen = image * gain
+        source = seen * moving
+        for step, strength in ((period, 1.0), (-period, 0.8), (2 * period, 0.4)):
+            # front to back is the phase-encoding direction: what moves appears again, shifted along the rows
+            seen += np.float32(settings.ghosts * strength) * np.roll(source, step, axis=1)
+        noisy = rician(seen, settings.noise * liver, rng)
+        if not stored:
+            scale = np.float32(peak / np.percentile(noisy, 99.8))
+        stored.append(np.clip(np.round(noisy * scale), 0, 4095).astype(np.uint16))
+    return stored
+
+
+def moving_parts(share: np.ndarray, y: np.ndarray, depth: float) -> np.ndarray:
+    """How much of each voxel moves: the front of the body with the breath, arteries with the pulse."""
+    breath = np.clip((-y - 0.45 * depth) / (0.4 * depth), 0, 1)[:, None]
+    return (breath + 1.5 * share[..., tissue_number("fast blood")]).astype(np.float32)
+
+
+def magnitudes(share: np.ndarray, table: dict[str, np.ndarray], protocol: Protocol) -> dict[str, np.ndarray]:
+    """Noiseless parts and magnitudes of one slice, float32 (H, W), from the shares of the tissues (H, W, tissues)."""
+    per_tissue = signals(table, protocol)
+    parts = {name: share @ value.astype(np.float32) for name, value in per_tissue.items()}
+    parts["in"] = fat_water_magnitude(parts["water_in"], parts["fat_in"], protocol.te_in).astype(np.float32)
+    parts["out"] = fat_water_magnitude(parts["water_out"], parts["fat_out"], protocol.te_out).astype(np.float32)
+    parts["t2spir"] = parts["t2"] + np.float32(protocol.spir_residue) * parts["t2_fat"]
+    return parts

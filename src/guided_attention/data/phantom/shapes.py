@@ -1,0 +1,185 @@
+"""Smooth implicit shapes: where is inside, and how deep (chapter *From scanner to tensor*).
+
+A shape answers `level(x, y, z)`: millimetres from its surface, positive inside, and only roughly a distance; its zero is
+what counts. Coordinates run to the patient's left (x), back (y) and head (z), in mm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+__all__ = ["Cut", "Ellipsoid", "HalfSpace", "Shape", "Tube", "Union", "Waves", "rotation"]
+
+Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+
+class Shape(Protocol):
+    """Anything with a level function and a box that contains its inside."""
+
+    @property
+    def box(self) -> Box:
+        """Lower and upper bound along x, y and z, mm."""
+
+    def level(self, x, y, z):
+        """Depth below the surface in mm, positive inside."""
+
+
+def rotation(about_x: float = 0.0, about_y: float = 0.0, about_z: float = 0.0) -> np.ndarray:
+    """Return the (3, 3) matrix that turns about x, then y, then z (degrees)."""
+    out = np.eye(3)
+    for axis, angle in enumerate((about_x, about_y, about_z)):
+        c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        turn = np.eye(3)
+        turn[i, i], turn[i, j], turn[j, i], turn[j, j] = c, -s, s, c
+        out = turn @ out
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Ellipsoid:
+    """Points with |R^T (p - centre) / radii| < 1."""
+
+    centre: Sequence[float]
+    radii: Sequence[float]
+    turn: np.ndarray | None = None
+
+    def own(self, x, y, z):
+        """Coordinates along the shape's own axes, in units of its radii: the surface is the unit sphere."""
+        d = (x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        if self.turn is None:
+            return tuple(d[i] * (1 / self.radii[i]) for i in range(3))
+        m = (self.turn / np.asarray(self.radii)).T.astype(np.float32)
+        return tuple(m[i, 0] * d[0] + m[i, 1] * d[1] + m[i, 2] * d[2] for i in range(3))
+
+    @property
+    def box(self) -> Box:
+        turn = np.eye(3) if self.turn is None else self.turn
+        half = np.sqrt((turn**2) @ np.square(self.radii))
+        return tuple((c - h, c + h) for c, h in zip(self.centre, half, strict=True))
+
+    def level(self, x, y, z):
+        a, b, c = self.own(x, y, z)
+        return (1 - np.sqrt(a * a + b * b + c * c)) * float(min(self.radii))
+
+
+@dataclass(frozen=True, eq=False)
+class Tube:
+    """A chain of cones with round ends: points (n, 3) in mm, one radius each; ``flat`` squeezes it along y."""
+
+    points: np.ndarray
+    radii: np.ndarray
+
+    @property
+    def box(self) -> Box:
+        low = (self.points - self.radii[:, None]).min(0)
+        high = (self.points + self.radii[:, None]).max(0)
+        return tuple(zip(low, high, strict=True))
+
+    def level(self, x, y, z):
+        best = None
+        for p, q, r, s in zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False):
+            v = q - p
+            dx, dy, dz = x - np.float32(p[0]), y - np.float32(p[1]), z - np.float32(p[2])
+            w = (v / max(float(v @ v), 1e-9)).astype(np.float32)
+            t = np.clip(dx * w[0] + dy * w[1] + dz * w[2], 0, 1)
+            v = v.astype(np.float32)
+            gap = np.sqrt((dx - t * v[0]) ** 2 + (dy - t * v[1]) ** 2 + (dz - t * v[2]) ** 2)
+            depth = np.float32(r) + t * np.float32(s - r) - gap
+            best = depth if best is None else np.maximum(best, depth)
+        return best
+
+
+@dataclass(frozen=True, eq=False)
+class HalfSpace:
+    """Points in front of a plane: (p - point) . normal > 0."""
+
+    point: Sequence[float]
+    normal: Sequence[float]
+
+    @property
+    def box(self) -> Box:
+        return ((-np.inf, np.inf),) * 3
+
+    def level(self, x, y, z):
+        n = np.asarray(self.normal, np.float32) / np.float32(np.linalg.norm(self.normal))
+        return (x - self.point[0]) * n[0] + (y - self.point[1]) * n[1] + (z - self.point[2]) * n[2]
+
+
+@dataclass(frozen=True, eq=False)
+class Union:
+    """Shapes melted together: within ``blend`` mm the surfaces flow into each other (a smooth maximum)."""
+
+    parts: Sequence[Shape]
+    blend: float = 10.0
+
+    @property
+    def box(self) -> Box:
+        boxes = np.array([p.box for p in self.parts])
+        pad = self.blend / 4
+        return tuple(
+            (low - pad, high + pad) for low, high in zip(boxes[..., 0].min(0), boxes[..., 1].max(0), strict=True)
+        )
+
+    def level(self, x, y, z):
+        out = self.parts[0].level(x, y, z)
+        for part in self.parts[1:]:
+            other = part.level(x, y, z)
+            h = np.clip(self.blend - np.abs(out - other), 0, None)
+            out = np.maximum(out, other) + h * h * (0.25 / self.blend)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A shape without what others take away, with a rounded edge of ``blend`` mm."""
+
+    base: Shape
+    away: Sequence[Shape]
+    blend: float = 4.0
+
+    @property
+    def box(self) -> Box:
+        return self.base.box
+
+    def level(self, x, y, z):
+        out = self.base.level(x, y, z)
+        for shape in self.away:
+            other = -shape.level(x, y, z)
+            h = np.clip(self.blend - np.abs(out - other), 0, None)
+            out = np.minimum(out, other) - h * h * (0.25 / self.blend)
+        return out
+
+
+class Waves:
+    """A smooth random field: a sum of ``count`` products of three cosines, with standard deviation 1.
+
+    Each wave separates into a factor per axis, so a plane of the field is one small matrix product.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where wavelengths and phases come from.
+    count : int
+        Number of waves.
+    wavelengths : tuple of 2 floats
+        Shortest and longest wavelength, mm.
+    """
+
+    def __init__(self, rng: np.random.Generator, count: int, wavelengths: tuple[float, float]) -> None:
+        low, high = wavelengths
+        self.k = 2 * np.pi / np.exp(rng.uniform(np.log(low), np.log(high), (3, count)))
+        self.phase = rng.uniform(0, 2 * np.pi, (3, count))
+        # the mean square of a product of three cosines is 1/8
+        self.amplitude = np.sqrt(8 / count)
+
+    def plane(self, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
+        """Return the field, float32 (len(y), len(x)), at height z (mm)."""
+        cx = np.cos(np.outer(self.k[0], x) + self.phase[0][:, None])
+        cy = np.cos(np.outer(self.k[1], y) + self.phase[1][:, None])
+        cz = self.amplitude * np.cos(self.k[2] * z + self.phase[2])
+        return ((cy * cz[:, None]).T.astype(np.float32)) @ cx.astype(np.float32)

@@ -1,0 +1,130 @@
+"""One synthetic subject, from a seed (chapter *From scanner to tensor*)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from guided_attention.data.phantom.paint import draw_anatomy
+from guided_attention.data.phantom.scan import (
+    Geometry,
+    Protocol,
+    draw_geometry,
+    expose,
+    fractions,
+    magnitudes,
+    moving_parts,
+)
+from guided_attention.data.phantom.settings import PhantomSettings
+from guided_attention.data.phantom.shapes import Waves
+from guided_attention.data.phantom.tissues import TISSUES, tissue_number, tissue_table
+from guided_attention.data.volume import Volume
+
+__all__ = ["PhantomSubject", "make_phantom"]
+
+
+@dataclass(frozen=True, eq=False)
+class PhantomSubject:
+    """A synthetic subject: the images, and what a scanner never tells.
+
+    Parameters
+    ----------
+    in_phase, out_phase, t2_spir : Volume
+        12-bit grey values as float32, with labels and spacing; all on one grid.
+    tissue : ndarray, uint8, (D, H, W)
+        Tissue with the largest share of each voxel, an index into `guided_attention.data.phantom.TISSUES`.
+    water, fat : dict of str to ndarray, float32, (D, H, W)
+        Noiseless signal of water and fat at the echo times ``"in"`` and ``"out"``, proton density 1 = pure water.
+    properties : dict of str to ndarray, float64, (tissues,)
+        The subject's T1, T2, T2* (ms), proton density, fat fraction and grain, indexed by tissue.
+    geometry : Geometry
+        Matrix, spacing, slice distance and thickness, heights.
+    protocol : Protocol
+        Echo and repetition times, flip angle.
+    """
+
+    in_phase: Volume
+    out_phase: Volume
+    t2_spir: Volume
+    tissue: np.ndarray
+    water: dict[str, np.ndarray]
+    fat: dict[str, np.ndarray]
+    properties: dict[str, np.ndarray]
+    geometry: Geometry
+    protocol: Protocol
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Classes (D, H, W) uint8, the same for all images."""
+        return self.in_phase.labels
+
+
+def make_phantom(
+    subject_seed: int, settings: PhantomSettings | None = None, subject: str = "phantom"
+) -> PhantomSubject:
+    """Make one synthetic subject; the same seed and settings give the same subject.
+
+    What it is not: there is no disease, no contrast agent, no flow, no real breathing; shapes are ellipsoids and tubes bent
+    by smooth waves, and nothing was fitted to the anatomy of real people. Figures measured on it say something about
+    programs, nothing about patients.
+
+    Parameters
+    ----------
+    subject_seed : int
+        0 or more.
+    settings : PhantomSettings, optional
+        Default: those of the preset ``"full"``.
+    subject : str
+        Name of the subject.
+
+    Returns
+    -------
+    PhantomSubject
+
+    Raises
+    ------
+    SettingsError
+        If a setting cannot work.
+    """
+    settings = settings or PhantomSettings()
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(subject_seed).spawn(5)]
+    anatomy = draw_anatomy(streams[0])
+    table = tissue_table(streams[1])
+    geometry = draw_geometry(streams[2], anatomy, settings)
+    protocol = Protocol()
+    grain = Waves(streams[2], 80, (5, 24))
+    x, y = geometry.rows_and_columns()
+    slices: dict[str, list[np.ndarray]] = {}
+    for z in geometry.heights():
+        share, organ = fractions(anatomy, geometry, z, settings)
+        rough = (share @ table["grain"].astype(np.float32)) * np.clip(grain.plane(x, y, z), -2.5, 2.5)
+        parts = magnitudes(share, table, protocol)
+        for name in ("in", "out", "t2spir"):
+            parts[name] = parts[name] * (1 + rough)
+        parts |= {"organ": organ, "tissue": share.argmax(-1).astype(np.uint8)}
+        parts["moving"] = moving_parts(share, y, anatomy.body.outer_depth)
+        for name, plane in parts.items():
+            slices.setdefault(name, []).append(plane)
+    stack = {name: np.stack(planes) for name, planes in slices.items()}
+    liver = tissue_number("liver")
+    t1_liver, t2_liver = (
+        float(magnitudes(np.eye(len(TISSUES), dtype=np.float32), TYPICAL, protocol)[k][liver]) for k in ("in", "t2spir")
+    )
+    in_phase, out_phase = expose((stack["in"], stack["out"]), stack["moving"], t1_liver, geometry, settings, streams[3])
+    (t2_spir,) = expose((stack["t2spir"],), stack["moving"], t2_liver, geometry, settings, streams[4])
+    spacing = (geometry.distance, geometry.spacing, geometry.spacing)
+    volumes = [Volume(v.astype(np.float32), stack["organ"], spacing, subject) for v in (in_phase, out_phase, t2_spir)]
+    return PhantomSubject(
+        *volumes,
+        tissue=stack["tissue"],
+        water={echo: stack[f"water_{echo}"] for echo in ("in", "out")},
+        fat={echo: stack[f"fat_{echo}"] for echo in ("in", "out")},
+        properties=table,
+        geometry=geometry,
+        protocol=protocol,
+    )
+
+
+#: The published means, for levels that must not depend on the subject.
+TYPICAL = {key: np.array([getattr(t, key) for t in TISSUES]) for key in ("t1", "t2", "t2star", "pd", "fat", "grain")}
