@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -72,9 +73,13 @@ class Objective:
     reconstruction: Tensor
 
 
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def _squared_distance(a: Tensor, b: Tensor, reduction: Reduction) -> Tensor:
     """Squared distance of each image, averaged over the batch; over the elements too if reduction is mean."""
-    total = functional.mse_loss(a.float(), b.float(), reduction="mean")
+    total = functional.mse_loss(_at_least_float32(a), _at_least_float32(b), reduction="mean")
     return total if reduction == "mean" else total * a[0].numel()
 
 
@@ -127,7 +132,7 @@ def segmentation_loss(predictions: Sequence[Tensor], labels: Tensor) -> Tensor:
     labels : Tensor of int64, (B, H, W)
         Class of each pixel.
     """
-    return sum(functional.cross_entropy(logits.float(), labels) for logits in predictions)
+    return sum(functional.cross_entropy(_at_least_float32(logits), labels) for logits in predictions)
 
 
 def objective(
