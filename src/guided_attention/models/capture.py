@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -51,7 +52,7 @@ class PositionMaps:
                     f"at=({row}, {col}) lies outside the image of {self.image[0]} x {self.image[1]} pixels."
                 )
             flat.append(row * self.grid[0] // self.image[0] * self.grid[1] + col * self.grid[1] // self.image[1])
-        return torch.tensor(flat, device=self.query.device)
+        return torch.tensor(flat, dtype=torch.int64, device=self.query.device)
 
     def rows(self, pixels: Sequence[tuple[int, int]] | None = None) -> Tensor:
         """What the positions under the given pixels attend to, (B, M, h, w); all N positions where None."""
@@ -101,7 +102,7 @@ def attention_of(
     if kind != "position":
         raise SettingsError(f"kind={kind!r} is unknown; choose 'position' or 'channel'.")
     maps = capture_positions(model, x)
-    if at is not None and len(at) == 2 and all(isinstance(v, int) for v in at):
+    if at is not None and len(at) == 2 and all(isinstance(v, Integral) for v in at):
         return {name: m.rows([at]).squeeze(1) for name, m in maps.items()}
     return {name: m.rows(at) for name, m in maps.items()}
 
