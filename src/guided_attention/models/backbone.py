@@ -230,7 +230,9 @@ def _read_weights(path: Path, name: str) -> dict[str, Tensor]:
             f"torchvision's weights of {name} again."
         ) from None
     except (OSError, EOFError, RuntimeError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be read as weights ({type(error).__name__}: {error}); download it again.") from error
+        raise CheckpointError(
+            f"{path}: cannot be read as weights ({type(error).__name__}: {error}); download it again."
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(k, str) for k in state):
         raise CheckpointError(f"{path}: expected a dictionary from names to weights, found {type(state).__name__}.")
     return state
