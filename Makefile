@@ -1,0 +1,55 @@
+# make book    set up, make the data, execute the chapters, build the pages into _build/html, check them
+# make test    set up, run all tests (lint among them)
+# make serve   make the book and show it on http://localhost:8000
+# make notebooks   write notebooks/ from chapters/
+# make lint    ruff: check and format, without changing anything
+# make clean   remove what was made, .venv too
+#
+# Each sets up .venv by itself, and again when pyproject.toml or constraints.txt change. Another Python: make PYTHON=python3.12 book
+
+PYTHON ?= python3
+PORT ?= 8000
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup book test serve notebooks lint clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "error: $(PYTHON) is missing or older than Python 3.10. Install a newer one, then: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "error: $(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "setting up $(VENV) (a minute or two, 1.5 GB)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[book,test]"
+	@touch $@
+
+book: $(STAMP)
+	$(BIN)/python -m guided_attention.book build
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+serve: book
+	@echo "http://localhost:$(PORT)/ (stop with Ctrl-C)"
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+notebooks: $(STAMP)
+	$(BIN)/python -m guided_attention.book notebooks
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+clean:
+	rm -rf $(VENV) _build .pytest_cache .ruff_cache .hypothesis src/*.egg-info

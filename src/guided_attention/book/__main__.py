@@ -1,0 +1,61 @@
+"""``python -m guided_attention.book build | notebooks | check | execute``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from guided_attention.book.layout import Book, BookError
+from guided_attention.errors import GuidedAttentionError
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command in the checkout that is the working directory; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m guided_attention.book", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="data, chapters, pages, checks")
+    build.add_argument("--jobs", type=int, help="chapters to run side by side (default 2)")
+    notebooks = commands.add_parser("notebooks", help="write notebooks/ from chapters/")
+    notebooks.add_argument("--check", action="store_true", help="only say which are stale")
+    commands.add_parser("check", help="check the pages of the last build")
+    execute = commands.add_parser("execute", help="execute one chapter (build does this for each)")
+    execute.add_argument("chapter", help="its stem, 01_data")
+    for command in (build, execute):
+        command.add_argument("--preset", default="quick", help="quick (default) or paper")
+    options = parser.parse_args(arguments)
+    try:
+        _run(options, Book(Path.cwd()))
+    except GuidedAttentionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: argparse.Namespace, book: Book) -> None:
+    from guided_attention.book import build, notebooks, pages
+    from guided_attention.book.execute import execute_chapter
+
+    if options.command == "build":
+        build.build_book(book, options.preset, options.jobs)
+    elif options.command == "execute":
+        print(execute_chapter(book, options.chapter, book.build / "chapters", options.preset))
+    elif options.command == "check":
+        _refuse("the pages are not as they should be", pages.check_pages(book))
+    elif options.check:
+        stale = [str(path.relative_to(book.root)) for path in notebooks.stale_notebooks(book)]
+        _refuse("stale notebooks; run `make notebooks` and commit", stale)
+    else:
+        for path in notebooks.write_notebooks(book):
+            print(path.relative_to(book.root))
+
+
+def _refuse(what: str, problems: list[str]) -> None:
+    if problems:
+        raise BookError("\n  ".join([f"{what}:", *problems]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Execute all chapters, two at a time, and only those that changed (page *How long the chapters take*)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from guided_attention.book.execute import Cost
+from guided_attention.book.layout import Book, BookError
+
+__all__ = ["execute_chapters", "fingerprint", "read_cost"]
+
+#: What a chapter's numbers can depend on, besides its own text and its data.
+_INPUTS = ("src/**/*.py", "src/**/*.json", "results/**/*", "constraints.txt", "_build/data/phantom/phantom.json")
+
+
+def execute_chapters(book: Book, preset: str = "quick", jobs: int | None = None) -> list[Cost]:
+    """Execute every chapter of the table of contents into ``_build/chapters``, in processes of their own.
+
+    A chapter whose text, package, results and data are those of its last good run is not run again.
+
+    Parameters
+    ----------
+    book : Book
+        The book.
+    preset : str
+        Goes into each chapter's ``parameters`` cell.
+    jobs : int, optional
+        How many run side by side; default 2, or 1 where there is one processor. They share the processors.
+
+    Returns
+    -------
+    list of Cost
+        One for each chapter, in reading order.
+
+    Raises
+    ------
+    BookError
+        After all have run, if any failed: the names, and the end of each log.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = jobs or min(2, cores)
+    out = book.build / "chapters"
+    out.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        failures = list(pool.map(lambda stem: _run(book, stem, out, preset, max(1, cores // jobs)), book.chapters))
+    failed = [text for text in failures if text]
+    if failed:
+        raise BookError("\n\n".join([*failed, f"{len(failed)} of {len(failures)} chapters failed."]))
+    return [read_cost(out, stem) for stem in book.chapters]
+
+
+def _run(book: Book, stem: str, out: Path, preset: str, threads: int) -> str | None:
+    """Run one chapter unless nothing changed; return what to tell about a failure."""
+    key, stamp, log = fingerprint(book, stem, preset), out / f"{stem}.key", out / f"{stem}.log"
+    if stamp.is_file() and stamp.read_text() == key and (out / f"{stem}.ipynb").is_file():
+        print(f"  {stem}: unchanged", flush=True)
+        return None
+    stamp.unlink(missing_ok=True)
+    shutil.rmtree(out / stem, ignore_errors=True)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "TQDM_DISABLE": "1",  # progress bars are for terminals
+        "GUIDED_ATTENTION_DATA": str(book.build / "data"),
+    }
+    command = [sys.executable, "-m", "guided_attention.book", "execute", stem, "--preset", preset]
+    start = time.perf_counter()
+    with log.open("w", encoding="utf-8") as stream:
+        code = subprocess.run(
+            command, cwd=book.root, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    print(f"  {stem}: {'ok' if code == 0 else 'FAILED'}, {time.perf_counter() - start:.0f} s", flush=True)
+    if code:
+        tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-60:]
+        return "\n".join([f"chapter {stem} failed; end of {log.relative_to(book.root)}:", *tail])
+    stamp.write_text(key)
+    return None
+
+
+def fingerprint(book: Book, stem: str, preset: str) -> str:
+    """Hash of all that a chapter's outputs depend on: text, preset, package, results, versions, data, Python."""
+    files: Iterable[Path] = [book.chapter(stem)]
+    files = [*files, *sorted(path for pattern in _INPUTS for path in book.root.glob(pattern) if path.is_file())]
+    digest = hashlib.sha256(f"{preset} {sys.version}".encode())
+    for path in files:
+        digest.update(f"{path.relative_to(book.root)} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def read_cost(out: Path, stem: str) -> Cost:
+    """Read what a chapter's last run took."""
+    return Cost(**json.loads((out / f"{stem}.json").read_text(encoding="utf-8")))

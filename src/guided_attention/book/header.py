@@ -1,0 +1,74 @@
+"""What is injected into a chapter, never written by hand: links, installation, data (page *How to use this book*)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from guided_attention.book.layout import Book
+
+__all__ = ["INJECTED", "header_cells", "links_under_title"]
+
+#: Tag of every injected cell.
+INJECTED = "injected"
+
+_INSTALL = """\
+# On a fresh machine (Colab): install the package. Versions are not pinned, so what is there already stays.
+import importlib.util
+if importlib.util.find_spec("guided_attention") is None:
+    %pip install -q "guided-attention @ git+{repository}@{branch}"
+"""
+
+_DATA = """\
+# The synthetic abdomen: made once, in seconds, no download. On your own machine a set that exists is used.
+from guided_attention.data import phantom_folder, write_phantom
+if not (phantom_folder() / "phantom.json").exists():
+    write_phantom(phantom_folder(), preset="small")
+"""
+
+
+def header_cells(book: Book, stem: str) -> list[Any]:
+    """Cells that a generated notebook begins with, as notebook nodes.
+
+    The package is installed without its ``book`` extra: that would replace Colab's own ipykernel under a running
+    session, and no chapter needs Sphinx.
+
+    Parameters
+    ----------
+    book : Book
+        Whose addresses are used.
+    stem : str
+        Name of the chapter, ``01_data``.
+    """
+    from nbformat.v4 import new_code_cell, new_markdown_cell
+
+    links = (
+        f"[Open in Colab]({book.colab(stem)}) · [the chapter's text]({book.source(f'chapters/{stem}.md')}) · "
+        f"[the book]({book.repository})\n\n*Made from the chapter's text by `make notebooks`: edit that, not this.*"
+    )
+    install = _INSTALL.format(repository=book.repository, branch=book.branch).rstrip()
+    metadata = {"tags": [INJECTED]}
+    return [
+        new_markdown_cell(links, metadata=metadata),
+        new_code_cell(install, metadata=metadata),
+        new_code_cell(_DATA.rstrip(), metadata=metadata),
+    ]
+
+
+def links_under_title(text: str, book: Book, stem: str) -> str:
+    """Put the links to Colab, notebook and source under the title of a page's Markdown.
+
+    Jupyter Book's own launch button would open ``chapters/NN.ipynb``, which exists in no branch.
+
+    Parameters
+    ----------
+    text : str
+        Markdown that begins with ``# Title`` (comments may precede it).
+    book, stem
+        As in `header_cells`.
+    """
+    links = (
+        f"\n:::{{div}} chapter-links\n[Open in Colab]({book.colab(stem)}) "
+        f"[Notebook]({book.source(f'notebooks/{stem}.ipynb')}) [Text]({book.source(f'chapters/{stem}.md')})\n:::\n"
+    )
+    return re.sub(r"^# .*$", lambda title: title.group() + "\n" + links, text, count=1, flags=re.MULTILINE)
