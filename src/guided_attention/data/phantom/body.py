@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guided_attention.data.phantom.shapes import Cut, Ellipsoid, HalfSpace, Shape, Tube, rotation
+from guided_attention.data.phantom.shapes import Disc, Ellipsoid, Shape, Tube, rotation
 
 __all__ = ["Body", "draw_body", "draw_spine"]
 
@@ -55,11 +55,11 @@ class Body:
         """Height of the diaphragm, mm: two domes that fall off steeply towards the wall."""
         w, d = self.width, self.depth
         domes = []
-        for centre, top in ((-0.47 * w, self.dome), (0.48 * w, self.dome - 14)):
+        for centre, top in ((-0.47 * w, self.dome), (0.48 * w, self.dome - 12)):
             rho = ((x - np.float32(centre)) * np.float32(1 / (0.62 * w))) ** 2 + (
                 (y + np.float32(0.05 * d)) * np.float32(1 / (1.05 * d))
             ) ** 2
-            domes.append(np.float32(top) - 42 * rho - 30 * rho**3)
+            domes.append(np.float32(top) - 34 * rho - 26 * rho**3)
         middle = (
             np.float32(self.dome - 30) - 40 * (x * np.float32(1 / w)) ** 2 - 60 * ((y + 20) * np.float32(1 / d)) ** 2
         )
@@ -84,7 +84,7 @@ def draw_body(rng: np.random.Generator) -> Body:
 
 
 def draw_spine(rng: np.random.Generator, body: Body) -> list[tuple[Shape, str]]:
-    """Draw spine, back muscles and the great vessels, in the order in which they are painted.
+    """Draw back muscles, spine and the great vessels, in the order in which they are painted.
 
     Returns
     -------
@@ -96,63 +96,54 @@ def draw_spine(rng: np.random.Generator, body: Body) -> list[tuple[Shape, str]]:
     canal = middle + 0.78 * radius + 9
     parts: list[tuple[Shape, str]] = []
     for side in (-1, 1):
-        back = Ellipsoid(
-            (side * 36, canal + 8, 0), (rng.uniform(29, 34), rng.uniform(22, 26), 900), rotation(0, 0, side * 12)
-        )
-        quadratus = Ellipsoid((side * 63, canal - 8, -60), (17, 11, 80), rotation(0, 0, -side * 25))
-        psoas = Tube(
-            np.array(
-                [
-                    (side * 28.0, middle + 3, 25),
-                    (side * 36.0, middle, -40),
-                    (side * 46.0, middle - 6, -120),
-                    (side * 52.0, middle - 12, -180),
-                ]
-            ),
-            np.array([5, 15, 21, 24]) * rng.uniform(0.9, 1.1),
-        )
-        crus = Tube(
-            np.array([(side * 13.0, front + 8, -30), (side * 16.0, front + 2, 30), (side * 20.0, front - 6, 80)]),
-            np.array([5.0, 6, 5]),
-        )
-        parts += [(back, "muscle"), (quadratus, "muscle"), (psoas, "muscle"), (crus, "muscle")]
-    spinous = Ellipsoid((0, canal + 24, 0), (4.5, 18, 900))
-    arch = Ellipsoid((0, canal + 1, 0), (19, 14, 900))
-    parts += [
-        (spinous, "cortical bone"),
-        (arch, "cortical bone"),
-        (Ellipsoid((0, canal + 1, 0), (16.5, 12, 900)), "marrow"),
-    ]
+        back = (rng.uniform(28, 34), rng.uniform(20, 25), 900)
+        parts += [(Ellipsoid((side * 35, canal + 9, 0), back, rotation(0, 0, side * 12)), "muscle")]
+        parts += [(Ellipsoid((side * 63, canal - 8, -60), (17, 11, 80), rotation(0, 0, -side * 25)), "muscle")]
+        psoas = [(28, middle + 3, 25), (36, middle, -40), (46, middle - 6, -120), (52, middle - 12, -180)]
+        parts += [(_mirrored(psoas, side, np.array([5, 15, 21, 24]) * rng.uniform(0.85, 1.1)), "muscle")]
+        crus = [(13, front + 8, -30), (16, front + 2, 30), (20, front - 6, 80)]
+        parts += [(_mirrored(crus, side, np.array([5.0, 6, 5])), "muscle")]
     pitch, start = rng.uniform(31, 36), rng.uniform(0, 30)
     for z in np.arange(-200 + start, 260, pitch):
-        half = pitch / 2 - 4.5
-        wing = Tube(np.array([(-40.0, canal - 3, z), (0.0, canal - 5, z), (40.0, canal - 3, z)]), np.array([4.0, 8, 4]))
-        parts += [(wing, "marrow")]
-        parts += [
-            (_cylinder(middle, radius, z, pitch / 2), "disc"),
-            (_cylinder(middle, radius + 1, z, half), "cortical bone"),
-        ]
-        parts += [(_cylinder(middle, radius - 1, z, half - 1.5), "marrow")]
-    parts += [(Ellipsoid((0, canal, 0), (11.5, 9, 900)), "cerebrospinal fluid")]
+        parts += _vertebra(z, pitch, radius, middle, canal)
+    parts += [(Disc((0, canal, 0), (11.5, 9), 900), "cerebrospinal fluid")]
     parts += [(Ellipsoid((0, canal + 1.5, 110), (5.5, 4.5, 140)), "nerve")]
-    aorta, cava = rng.uniform(9, 11.5), rng.uniform(9, 12.5)
-    x = rng.uniform(6, 14)
-    path = np.array([(x - 8, front - 9, -150), (x - 4, front - 9, -40), (x, front - 8, 60), (x + 6, front + 4, 200)])
-    parts += [
-        (Tube(path, np.array([0.7, 0.85, 1, 1.1]) * (aorta + 1.5)), "wall"),
-        (Tube(path, np.array([0.7, 0.85, 1, 1.1]) * aorta), "fast blood"),
+    for x, y in ((-4, 3), (0, 5), (4, 3)):  # the cauda equina below the cord
+        parts += [(Disc((x, canal + y, -120), (1.3, 1.3), 100), "nerve")]
+    return parts + _great_vessels(rng, body, front)
+
+
+def _vertebra(z: float, pitch: float, radius: float, middle: float, canal: float) -> list[tuple[Shape, str]]:
+    """One vertebra at height z: disc below and above, body, arch, spinous and transverse processes."""
+    half = pitch / 2 - 4.5
+    wing = np.array([(-36.0, canal - 2, z), (0.0, canal - 5, z), (36.0, canal - 2, z)])
+    return [
+        (Tube(wing, np.array([4.5, 9, 4.5])), "cortical bone"),
+        (Tube(wing, np.array([2.8, 7, 2.8])), "marrow"),
+        (Disc((0, canal + 23, z - 6), (4.5, 17), 10), "cortical bone"),
+        (Disc((0, canal + 23, z - 6), (2.6, 15), 9), "marrow"),
+        (Disc((0, canal + 2, z - 4), (18, 14), 12), "cortical bone"),
+        (Disc((0, canal + 2, z - 4), (15.5, 12), 11), "marrow"),
+        (Disc((0, canal + 5, z), (9, 8.5), pitch / 2), "visceral fat"),
+        (Disc((0, middle, z), (radius, 0.78 * radius), pitch / 2), "disc"),
+        (Disc((0, middle, z), (radius + 0.8, 0.78 * radius + 0.8), half), "cortical bone"),
+        (Disc((0, middle, z), (radius - 1, 0.78 * radius - 1), half - 1.5), "marrow"),
     ]
-    path = np.array(
-        [(-18, front - 7, -150), (-22, front - 8, -20), (-24, front - 14, 60), (-22, front - 24, body.dome)]
-    )
-    parts += [(Tube(path, np.array([0.8, 1, 1, 1]) * cava), "blood")]
-    return parts
 
 
-def _cylinder(y: float, radius: float, z: float, half: float) -> Shape:
-    """A vertebral body: round in front, flat ends at z +- half."""
-    return Cut(
-        Ellipsoid((0, y, z), (radius, 0.78 * radius, 900)),
-        (HalfSpace((0, 0, z + half), (0, 0, 1)), HalfSpace((0, 0, z - half), (0, 0, -1))),
-        blend=0.5,
-    )
+def _great_vessels(rng: np.random.Generator, body: Body, front: float) -> list[tuple[Shape, str]]:
+    """Aorta in front of the spine, a little to the left; vena cava on its right, up to the diaphragm."""
+    aorta, cava, x = rng.uniform(8.5, 11), rng.uniform(9, 12.5), rng.uniform(6, 14)
+    path = np.array([(x - 8, front - 9, -150), (x - 4, front - 9, -40), (x, front - 8, 60), (x + 6, front + 4, 200)])
+    width = np.array([0.7, 0.85, 1, 1.1])
+    up = np.array([(-18, front - 7, -150), (-22, front - 8, -20), (-24, front - 14, 60), (-22, front - 24, body.dome)])
+    return [
+        (Tube(path, width * aorta + 1.5), "wall"),
+        (Tube(path, width * aorta), "fast blood"),
+        (Tube(up, np.array([0.8, 1, 1, 1]) * cava), "blood"),
+    ]
+
+
+def _mirrored(points: list[tuple[float, float, float]], side: int, radii: np.ndarray) -> Tube:
+    """A tube on the left (side 1) or, mirrored, on the right (side -1)."""
+    return Tube(np.array(points, float) * (side, 1, 1), radii)

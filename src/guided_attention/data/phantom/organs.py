@@ -44,7 +44,7 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
         k = np.clip(rng.normal(1, 0.09), 0.8, 1.2)
         centre = at(side * 62, 36, 10 if side > 0 else -4, 5)
         turn = rotation(rng.normal(-8, 4), side * rng.normal(10, 4), side * rng.normal(35, 10))
-        bean = Ellipsoid(centre, (24 * k, 29 * k, 55 * k), turn)
+        bean = Ellipsoid(centre, (27 * k, 32 * k, 57 * k), turn)
         # the hilum looks forward and inward
         hilum = np.asarray(centre) + turn @ np.array([-side * 19 * k, -20 * k, 0])
         return bean, Cut(bean, (Ellipsoid(hilum, (10 * k, 14 * k, 22 * k), turn),), blend=6)
@@ -63,12 +63,12 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
     behind = Ellipsoid(at(50, 45, top - 70), (52, 62, 90))
     liver = Cut(Union((right, left), 26), (under, below, behind), blend=22)
     kidneys = (kidney(-1), kidney(1))
-    s = np.clip(rng.normal(1, 0.14), 0.75, 1.35)
-    centre = np.array(at(92, 30, top - 50, 5))
+    s = np.clip(rng.normal(1.06, 0.14), 0.84, 1.4)
+    centre = np.array(at(90, 34, top - 62, 5))
     turn = rotation(rng.normal(-18, 8), rng.normal(10, 6), rng.normal(-22, 10))
     spleen = Cut(
-        Ellipsoid(centre, (27 * s, 47 * s, 54 * s), turn),
-        (Ellipsoid(centre + (-44 * s, -14, -6), (34 * s, 52 * s, 60 * s)),),
+        Ellipsoid(centre, (32 * s, 52 * s, 56 * s), turn),
+        (Ellipsoid(centre + np.array((-46 * s, -16, -6)), (34 * s, 52 * s, 60 * s)),),
         blend=8,
     )
     full = rng.uniform(0.75, 1.2)

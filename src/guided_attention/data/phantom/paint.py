@@ -12,10 +12,10 @@ from guided_attention.data.phantom.organs import Organs, draw_organs
 from guided_attention.data.phantom.shapes import Shape, Tube, Waves
 from guided_attention.data.phantom.tissues import tissue_number as T
 
-__all__ = ["Anatomy", "draw_anatomy", "paint_plane"]
+__all__ = ["REACH", "Anatomy", "draw_anatomy", "paint_plane"]
 
 #: Largest displacement that the deformation may cause, mm; boxes of shapes are padded by it.
-_REACH = 14.0
+REACH = 14.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         bowel=draw_bowel(rng, body),
         bend=tuple(Waves(rng, 6, (150, 400)) for _ in range(3)),
         ripple=tuple(Waves(rng, 16, (35, 90)) for _ in range(3)),
-        mottle=Waves(rng, 40, (18, 60)),
-        speckle=Waves(rng, 60, (7, 20)),
+        mottle=Waves(rng, 24, (25, 70)),
+        speckle=Waves(rng, 40, (9, 26)),
     )
 
 
@@ -52,20 +52,25 @@ class _Plane:
 
     def __init__(self, anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> None:
         self.x0, self.y0, self.z0 = x, y, z
-        shift = [
-            4.0 * bend.plane(x, y, z) + 1.1 * ripple.plane(x, y, z)
-            for bend, ripple in zip(anatomy.bend, anatomy.ripple, strict=True)
-        ]
-        self.x = x[None, :].astype(np.float32) + np.clip(shift[0], -_REACH, _REACH)
-        self.y = y[:, None].astype(np.float32) + np.clip(shift[1], -_REACH, _REACH)
-        self.z = np.float32(z) + np.clip(shift[2], -_REACH, _REACH)
+        bend, ripple = ([wave.plane(x, y, z) for wave in waves] for waves in (anatomy.bend, anatomy.ripple))
+        shift = [4.0 * slow + 1.2 * fast for slow, fast in zip(bend, ripple, strict=True)]
+        # the wall bends with everything else, but has no ripples; it is thicker here and thinner there
+        self.wall_x, self.wall_y = (
+            x[None, :].astype(np.float32) + 4 * bend[0],
+            y[:, None].astype(np.float32) + 4 * bend[1],
+        )
+        self.thickness = np.clip(1 + 0.22 * bend[2] + 0.08 * ripple[2], 0.5, 1.6)
+        self.x = x[None, :].astype(np.float32) + np.clip(shift[0], -REACH, REACH)
+        self.y = y[:, None].astype(np.float32) + np.clip(shift[1], -REACH, REACH)
+        self.z = np.float32(z) + np.clip(shift[2], -REACH, REACH)
+        self.reach = float(max(np.abs(s).max() for s in shift))
         self.tissue = np.zeros(self.x.shape, np.uint8)
         self.organ = np.zeros(self.x.shape, np.uint8)
 
     def window(self, shape: Shape, pad: float = 0.0):
         """Rows and columns that can lie inside the shape, or None where it misses the plane."""
         (x0, x1), (y0, y1), (z0, z1) = shape.box
-        pad += _REACH
+        pad += self.reach
         if not z0 - pad <= self.z0 <= z1 + pad:
             return None
         rows = slice(*np.searchsorted(self.y0, (y0 - pad, y1 + pad)))
@@ -129,17 +134,17 @@ def paint_plane(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> tup
 def _wall(plane: _Plane, anatomy: Anatomy) -> np.ndarray:
     """Paint skin, fat, muscle, ribs and the fat inside; return where the cavity is."""
     body = anatomy.body
-    out = body.outside(plane.x, plane.y, plane.z0)
+    out = body.outside(plane.wall_x, plane.wall_y, plane.z0)
     near = np.abs(plane.y) / (np.abs(plane.x) + np.abs(plane.y) + 1)  # 0 at the side, 1 in front and at the back
     front = plane.y < 0
-    muscle = body.muscle * (1 - np.where(front, 0.35, 0.55) * near)
+    muscle = body.muscle * (1 - np.where(front, 0.4, 0.55) * near) * plane.thickness
     fat = body.fat_side + np.where(front, body.fat_front - body.fat_side, body.fat_back - body.fat_side) * near
-    skin = muscle + fat
+    skin = muscle + fat * (2 - plane.thickness)
     plane.tissue[out < skin] = T("skin")
     plane.tissue[out < skin - 2] = T("fat")
     plane.tissue[out < muscle] = T("muscle")
-    streak = np.abs(out - 0.5 * muscle) < 0.7
-    plane.tissue[streak & (near < 0.6) & front] = T("fat")
+    streak = (np.abs(out - 0.36 * muscle) < 0.6) | (np.abs(out - 0.68 * muscle) < 0.6)
+    plane.tissue[streak & (near < 0.55 - 0.2 * (plane.thickness - 1))] = T("fat")
     if plane.z0 > body.rib_start - 25:
         # ribs run down towards the front: their height depends on y
         height = plane.z0 - 0.45 * plane.y + body.rib_phase

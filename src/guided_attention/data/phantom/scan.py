@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guided_attention.data.phantom.paint import Anatomy, paint_plane
+from guided_attention.data.phantom.paint import REACH, Anatomy, paint_plane
 from guided_attention.data.phantom.physics import fat_water_magnitude, rician, spin_echo, spoiled_gradient_echo
 from guided_attention.data.phantom.settings import PhantomSettings
 from guided_attention.data.phantom.shapes import Waves
 from guided_attention.data.phantom.tissues import FAT_T1, FAT_T2, FAT_T2STAR, TISSUES, tissue_number
+from guided_attention.data.volume import CLASSES
 
 __all__ = ["Geometry", "Protocol", "draw_geometry", "expose", "fractions", "magnitudes", "moving_parts", "signals"]
 
@@ -86,16 +87,33 @@ def fractions(
         Class with the largest share.
     """
     n, m, k = geometry.matrix, settings.in_plane_samples, settings.through_plane_samples
+    rows, columns = _window(anatomy, geometry)
     x, y = geometry.rows_and_columns(m)
-    voxel = (np.arange(n * m) // m)[:, None] * n + (np.arange(n * m) // m)[None, :]
-    tissue = np.zeros(n * n * len(TISSUES), np.float32)
-    organ = np.zeros(n * n * 5, np.float32)
-    for offset in (np.arange(k) - (k - 1) / 2) / k * geometry.thickness:
-        tissues, organs = paint_plane(anatomy, x, y, z + offset)
-        tissue += np.bincount((voxel * len(TISSUES) + tissues).ravel(), minlength=tissue.size)
-        organ += np.bincount((voxel * 5 + organs).ravel(), minlength=organ.size)
-    share = tissue.reshape(n, n, -1) / np.float32(m * m * k)
-    return share, organ.reshape(n, n, 5).argmax(-1).astype(np.uint8)
+    x, y = x[columns.start * m : columns.stop * m], y[rows.start * m : rows.stop * m]
+    offsets = (np.arange(k) - (k - 1) / 2) / k * geometry.thickness
+    planes = [paint_plane(anatomy, x, y, z + offset) for offset in offsets]
+    # outside the window there is only air
+    tissue = np.zeros((n, n, len(TISSUES)), np.float32)
+    tissue[..., tissue_number("air")] = 1
+    tissue[rows, columns] = _count([p[0] for p in planes], m, len(TISSUES)) * np.float32(1 / (m * m * k))
+    organ = np.zeros((n, n), np.uint8)
+    organ[rows, columns] = _count([p[1] for p in planes], m, len(CLASSES)).argmax(-1)
+    return tissue, organ
+
+
+def _window(anatomy: Anatomy, geometry: Geometry) -> tuple[slice, slice]:
+    """Rows and columns of voxels that the body can reach."""
+    x, y = geometry.rows_and_columns()
+    w, d = 1.04 * anatomy.body.outer_width + REACH, anatomy.body.outer_depth + REACH
+    return slice(*np.searchsorted(y, (-d, d))), slice(*np.searchsorted(x, (-w, w)))
+
+
+def _count(planes: list[np.ndarray], m: int, kinds: int) -> np.ndarray:
+    """How often each kind occurs among the m x m points per voxel of all planes: (H, W, kinds)."""
+    height, width = planes[0].shape[0] // m, planes[0].shape[1] // m
+    voxel = (np.arange(height * m) // m)[:, None] * width + (np.arange(width * m) // m)[None, :]
+    codes = np.stack(planes) + kinds * voxel
+    return np.bincount(codes.ravel(), minlength=height * width * kinds).reshape(height, width, kinds)
 
 
 def signals(table: dict[str, np.ndarray], protocol: Protocol) -> dict[str, np.ndarray]:

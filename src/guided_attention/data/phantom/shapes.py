@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Cut", "Ellipsoid", "HalfSpace", "Shape", "Tube", "Union", "Waves", "rotation"]
+__all__ = ["Cut", "Disc", "Ellipsoid", "HalfSpace", "Shape", "Tube", "Union", "Waves", "rotation"]
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -56,31 +57,35 @@ class Ellipsoid:
         m = (self.turn / np.asarray(self.radii)).T.astype(np.float32)
         return tuple(m[i, 0] * d[0] + m[i, 1] * d[1] + m[i, 2] * d[2] for i in range(3))
 
-    @property
+    @cached_property
     def box(self) -> Box:
+        """Bounds along x, y and z, mm."""
         turn = np.eye(3) if self.turn is None else self.turn
         half = np.sqrt((turn**2) @ np.square(self.radii))
         return tuple((c - h, c + h) for c, h in zip(self.centre, half, strict=True))
 
     def level(self, x, y, z):
+        """Depth below the surface in mm, positive inside."""
         a, b, c = self.own(x, y, z)
         return (1 - np.sqrt(a * a + b * b + c * c)) * float(min(self.radii))
 
 
 @dataclass(frozen=True, eq=False)
 class Tube:
-    """A chain of cones with round ends: points (n, 3) in mm, one radius each; ``flat`` squeezes it along y."""
+    """A chain of cones with round ends: points (n, 3) in mm, one radius each."""
 
     points: np.ndarray
     radii: np.ndarray
 
-    @property
+    @cached_property
     def box(self) -> Box:
+        """Bounds along x, y and z, mm."""
         low = (self.points - self.radii[:, None]).min(0)
         high = (self.points + self.radii[:, None]).max(0)
         return tuple(zip(low, high, strict=True))
 
     def level(self, x, y, z):
+        """Depth below the surface in mm, positive inside."""
         best = None
         for p, q, r, s in zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False):
             v = q - p
@@ -95,17 +100,40 @@ class Tube:
 
 
 @dataclass(frozen=True, eq=False)
+class Disc:
+    """An upright elliptic cylinder: half-axes along x and y, flat ends at centre z +- half."""
+
+    centre: Sequence[float]
+    radii: Sequence[float]
+    half: float
+
+    @cached_property
+    def box(self) -> Box:
+        """Bounds along x, y and z, mm."""
+        half = (*self.radii, self.half)
+        return tuple((c - h, c + h) for c, h in zip(self.centre, half, strict=True))
+
+    def level(self, x, y, z):
+        """Depth below the surface in mm, positive inside."""
+        a, b = (x - self.centre[0]) * (1 / self.radii[0]), (y - self.centre[1]) * (1 / self.radii[1])
+        side = (1 - np.sqrt(a * a + b * b)) * float(min(self.radii))
+        return np.minimum(side, self.half - np.abs(z - self.centre[2]))
+
+
+@dataclass(frozen=True, eq=False)
 class HalfSpace:
     """Points in front of a plane: (p - point) . normal > 0."""
 
     point: Sequence[float]
     normal: Sequence[float]
 
-    @property
+    @cached_property
     def box(self) -> Box:
+        """Bounds along x, y and z, mm."""
         return ((-np.inf, np.inf),) * 3
 
     def level(self, x, y, z):
+        """Depth below the surface in mm, positive inside."""
         n = np.asarray(self.normal, np.float32) / np.float32(np.linalg.norm(self.normal))
         return (x - self.point[0]) * n[0] + (y - self.point[1]) * n[1] + (z - self.point[2]) * n[2]
 
@@ -117,8 +145,9 @@ class Union:
     parts: Sequence[Shape]
     blend: float = 10.0
 
-    @property
+    @cached_property
     def box(self) -> Box:
+        """Bounds along x, y and z, mm."""
         boxes = np.array([p.box for p in self.parts])
         pad = self.blend / 4
         return tuple(
@@ -126,6 +155,7 @@ class Union:
         )
 
     def level(self, x, y, z):
+        """Depth below the surface in mm, positive inside."""
         out = self.parts[0].level(x, y, z)
         for part in self.parts[1:]:
             other = part.level(x, y, z)
@@ -142,11 +172,13 @@ class Cut:
     away: Sequence[Shape]
     blend: float = 4.0
 
-    @property
+    @cached_property
     def box(self) -> Box:
+        """Bounds along x, y and z, mm."""
         return self.base.box
 
     def level(self, x, y, z):
+        """Depth below the surface in mm, positive inside."""
         out = self.base.level(x, y, z)
         for shape in self.away:
             other = -shape.level(x, y, z)
@@ -156,14 +188,15 @@ class Cut:
 
 
 class Waves:
-    """A smooth random field: a sum of ``count`` products of three cosines, with standard deviation 1.
+    """A smooth random field: a sum of plane waves in random directions, with mean 0 and standard deviation 1.
 
-    Each wave separates into a factor per axis, so a plane of the field is one small matrix product.
+    Each wave is cos(a + b) = cos a cos b - sin a sin b with a along a row and b along a column, so a plane of the field is
+    one small matrix product.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Where wavelengths and phases come from.
+        Where directions, wavelengths and phases come from.
     count : int
         Number of waves.
     wavelengths : tuple of 2 floats
@@ -172,14 +205,16 @@ class Waves:
 
     def __init__(self, rng: np.random.Generator, count: int, wavelengths: tuple[float, float]) -> None:
         low, high = wavelengths
-        self.k = 2 * np.pi / np.exp(rng.uniform(np.log(low), np.log(high), (3, count)))
-        self.phase = rng.uniform(0, 2 * np.pi, (3, count))
-        # the mean square of a product of three cosines is 1/8
-        self.amplitude = np.sqrt(8 / count)
+        direction = rng.standard_normal((3, count))
+        direction /= np.linalg.norm(direction, axis=0)
+        self.k = direction * 2 * np.pi / np.exp(rng.uniform(np.log(low), np.log(high), count))
+        self.phase = rng.uniform(0, 2 * np.pi, count)
+        self.amplitude = np.sqrt(2 / count)
 
     def plane(self, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
         """Return the field, float32 (len(y), len(x)), at height z (mm)."""
-        cx = np.cos(np.outer(self.k[0], x) + self.phase[0][:, None])
-        cy = np.cos(np.outer(self.k[1], y) + self.phase[1][:, None])
-        cz = self.amplitude * np.cos(self.k[2] * z + self.phase[2])
-        return ((cy * cz[:, None]).T.astype(np.float32)) @ cx.astype(np.float32)
+        a = np.outer(self.k[0], x)
+        b = np.outer(y, self.k[1]) + (self.k[2] * z + self.phase)
+        rows = np.hstack([np.cos(b), -np.sin(b)]).astype(np.float32)
+        columns = np.vstack([np.cos(a), np.sin(a)]).astype(np.float32)
+        return np.float32(self.amplitude) * (rows @ columns)
