@@ -6,17 +6,15 @@ torchvision's names nor grouped convolutions. The tests hold this one against MO
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from guided_attention.errors import CheckpointError, require_choice
+from guided_attention.errors import require_choice
+from guided_attention.models.imagenet import load_imagenet_weights
 
 __all__ = ["BACKBONES", "ResNetFeatures", "load_imagenet_weights"]
 
@@ -55,13 +53,15 @@ def _conv(inputs: int, outputs: int, size: int, stride: int = 1, dilation: int =
 
 
 class _Basic(nn.Module):
-    """Two 3x3 convolutions around a shortcut."""
+    """Two 3x3 convolutions around a shortcut, each with its dilation."""
 
-    def __init__(self, inputs: int, width: int, stride: int, dilation: int, shortcut: nn.Module | None) -> None:
+    def __init__(
+        self, inputs: int, width: int, stride: int, dilations: tuple[int, int], shortcut: nn.Module | None
+    ) -> None:
         super().__init__()
-        self.conv1 = _conv(inputs, width, 3, stride, dilation)
+        self.conv1 = _conv(inputs, width, 3, stride, dilations[0])
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv(width, width, 3, dilation=dilation)
+        self.conv2 = _conv(width, width, 3, dilation=dilations[1])
         self.bn2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = shortcut
@@ -76,13 +76,19 @@ class _Bottleneck(nn.Module):
     """1x1, 3x3 (perhaps in groups), 1x1 around a shortcut; the output is four times as wide."""
 
     def __init__(
-        self, inputs: int, width: int, stride: int, dilation: int, shortcut: nn.Module | None, design: _Design
+        self,
+        inputs: int,
+        width: int,
+        stride: int,
+        dilations: tuple[int, int],
+        shortcut: nn.Module | None,
+        design: _Design,
     ) -> None:
         super().__init__()
         inner = width * design.group_width // 64 * design.groups
         self.conv1 = _conv(inputs, inner, 1)
         self.bn1 = nn.BatchNorm2d(inner)
-        self.conv2 = _conv(inner, inner, 3, stride, dilation, design.groups)
+        self.conv2 = _conv(inner, inner, 3, stride, dilations[0], design.groups)
         self.bn2 = nn.BatchNorm2d(inner)
         self.conv3 = _conv(inner, 4 * width, 1)
         self.bn3 = nn.BatchNorm2d(4 * width)
@@ -108,10 +114,11 @@ def _stage(
     shortcut = None
     if stride != 1 or inputs != outputs:
         shortcut = nn.Sequential(_conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
-    # A dilated stage keeps its predecessor's dilation in the first block, as torchvision does, so that weights fit.
-    first = max(dilation // 2, 1)
-    blocks = [block(inputs, width, stride, first, shortcut)]
-    blocks += [block(outputs, width, 1, dilation, None) for _ in range(depth - 1)]
+    # Up to where it would have strided, a dilated stage keeps its predecessor's dilation (as in torchvision). Then it
+    # contains what the strided stage computes, at every second position, and ImageNet weights keep their meaning.
+    before = max(dilation // 2, 1)
+    blocks = [block(inputs, width, stride, (before, dilation), shortcut)]
+    blocks += [block(outputs, width, 1, (dilation, dilation), None) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)
 
 
@@ -180,59 +187,3 @@ class ResNetFeatures(nn.Module):
             x = stage(x)
             features.append(x)
         return features
-
-
-def load_imagenet_weights(backbone: ResNetFeatures, path: str | Path) -> None:
-    """Copy torchvision's ImageNet weights from a file into a backbone, by name.
-
-    The classifier ``fc`` is left out. The first convolution has three input channels there; for another number each
-    channel gets the sum over red, green and blue divided by that number, so that a grey picture excites the filters
-    as before.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing or unreadable, or a weight is missing, unknown or of another shape.
-    """
-    path = Path(path)
-    state = {name: value for name, value in _read_weights(path, backbone.name).items() if not name.startswith("fc.")}
-    own = backbone.state_dict()
-    first, wanted = state.get("conv1.weight"), own["conv1.weight"].shape
-    if isinstance(first, Tensor) and first.shape[1:2] == (3,) and wanted[1] != 3:
-        state["conv1.weight"] = (first.sum(1, keepdim=True) / wanted[1]).expand(wanted).clone()
-    # Old files lack the counters of batch norm, which carry no weight.
-    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
-    unknown = [name for name in state if name not in own]
-    shapes = [name for name in own if name in state and own[name].shape != getattr(state[name], "shape", None)]
-    if missing or unknown or shapes:
-        raise CheckpointError(
-            f"{path}: these are not the weights of {backbone.name}: {len(missing)} missing {missing[:3]}, "
-            f"{len(unknown)} unknown {unknown[:3]}, {len(shapes)} of another shape {shapes[:3]}."
-        )
-    backbone.load_state_dict(state, strict=False)
-
-
-def _read_weights(path: Path, name: str) -> dict[str, Tensor]:
-    """Read names and tensors of a file, and nothing else: code in a pickle is refused."""
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; give torchvision's weights of {name}.") from None
-    except pickle.UnpicklingError:
-        # torch's own message explains how to run the code inside all the same: not what we want to advise.
-        raise CheckpointError(
-            f"{path}: not a file of plain weights, or one with code inside, which is refused; download "
-            f"torchvision's weights of {name} again."
-        ) from None
-    except (OSError, EOFError, RuntimeError, ValueError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path}: cannot be read as weights ({type(error).__name__}: {error}); download it again."
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(k, str) for k in state):
-        raise CheckpointError(f"{path}: expected a dictionary from names to weights, found {type(state).__name__}.")
-    return state
