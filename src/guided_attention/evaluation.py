@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from guided_attention.data import fit_in_plane, normalise
+from guided_attention.data.resize import HOW
 from guided_attention.data.volume import CLASSES, Volume
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.records import write_scores
@@ -81,7 +82,7 @@ def predict_volume(
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size: expected 1 or more, found {batch_size}.")
-    fitted = fit_in_plane(volume, size, how)
+    fitted = fit_in_plane(volume.with_labels(None), size, how)
     slices = torch.from_numpy(np.ascontiguousarray(normalise(fitted.image, normalisation), dtype=np.float32))
     labels = np.empty(volume.shape, np.uint8)
     numbers = _autocast(device, precision)
@@ -121,7 +122,7 @@ def restore_in_plane(logits: Tensor, shape: tuple[int, int], how: str) -> Tensor
     SettingsError
         If ``how`` is neither.
     """
-    require_choice("how", how, ("crop", "resample"))
+    require_choice("how", how, HOW)
     if how == "resample":
         return F.interpolate(logits, size=shape, mode="bilinear", align_corners=False)
     whole = logits.new_full((*logits.shape[:2], *shape), float("-inf"))

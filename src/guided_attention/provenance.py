@@ -121,9 +121,14 @@ def peak_memory(device: str | torch.device = "cpu") -> int | None:
     kind = torch.device(device)
     if kind.type == "cuda":
         return torch.cuda.max_memory_allocated(kind)
-    if sys.platform == "win32":
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Linux. Not getrusage: its ru_maxrss starts with the peak of the parent process.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform != "darwin":
         return None
     import resource
 
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used if sys.platform == "darwin" else used * 1024  # Linux counts in kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
