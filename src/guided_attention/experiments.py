@@ -32,7 +32,7 @@ from guided_attention.records import (
 )
 from guided_attention.training import fit
 
-__all__ = ["Cell", "choose_fold", "run_cell"]
+__all__ = ["Cell", "choose_fold", "describe", "run_cell"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,12 @@ def choose_fold(source: DataSource, index: int) -> Fold:
     if not 0 <= index < len(folds):
         raise SettingsError(f"fold={index} does not exist; choose 0 to {len(folds) - 1}.")
     return folds[index]
+
+
+def describe(source: DataSource) -> DataSet:
+    """Return what a record says of its data; NIfTI files do not tell their sequence, their folder's name has to."""
+    sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
+    return DataSet(source.name, "not stated" if source.kind == "nifti" else sequence, source.kind == "phantom")
 
 
 def run_cell(
@@ -139,7 +145,7 @@ def run_cell(
     cost = Cost(round(training, 1), round(time.perf_counter() - trained, 1), peak_memory(device))
     options.pop("weights", None)
     record = make_record(
-        dataset=DataSet(source.name, source.sequence, source.synthetic),
+        dataset=describe(source),
         model=Model(cell.model, options),
         preset=preset.name,
         settings=settings.as_dict(),
@@ -152,7 +158,7 @@ def run_cell(
     )
     notes = {
         "dataset": source.name,
-        "synthetic": source.synthetic,
+        "synthetic": record.dataset.synthetic,
         "preset": preset.name,
         "fold": cell.fold,
         "seed": cell.seed,

@@ -135,7 +135,7 @@ PRESETS: dict[str, Preset] = {
         backbone="resnet18",
         options={
             **dict.fromkeys(("daf", "pam", "cam", "dual", "ms-dual"), _SMALL),
-            "ms-dual-guided": {**_SMALL, "semantic_widths": (32, 64, 128)},
+            "ms-dual-guided": {**_SMALL, "semantic_widths": (16, 32, 64)},
         },
         fit=FitSettings(
             epochs=14,
