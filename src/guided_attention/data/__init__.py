@@ -1,0 +1,51 @@
+"""Data: from files to slices that a network can learn from (chapter *From scanner to tensor*).
+
+``read_* -> Volume -> SliceDataset``; `open_source` for whole sets, `folds_for` for who trains and who tests.
+"""
+
+from __future__ import annotations
+
+from guided_attention.data.augmentation import Augmentation, Draw
+from guided_attention.data.chaos import read_chaos_subject
+from guided_attention.data.download import CHAOS_TRAIN, Archive, fetch_chaos
+from guided_attention.data.folds import CHAOS_FOLDS, CHAOS_SUBJECTS, Fold, folds_for, make_folds
+from guided_attention.data.integrity import IntegrityReport, Problem
+from guided_attention.data.label_png import GREY_RANGES
+from guided_attention.data.nifti import read_nifti, write_nifti
+from guided_attention.data.phantom import PhantomSettings, PhantomSubject, make_phantom, phantom_folder, write_phantom
+from guided_attention.data.resize import fit_in_plane, normalise
+from guided_attention.data.slices import SliceDataset
+from guided_attention.data.source import DataSource, open_source
+from guided_attention.data.volume import CLASSES, ORGANS, Volume
+
+__all__ = [
+    "CHAOS_FOLDS",
+    "CHAOS_SUBJECTS",
+    "CHAOS_TRAIN",
+    "CLASSES",
+    "GREY_RANGES",
+    "ORGANS",
+    "Archive",
+    "Augmentation",
+    "DataSource",
+    "Draw",
+    "Fold",
+    "IntegrityReport",
+    "PhantomSettings",
+    "PhantomSubject",
+    "Problem",
+    "SliceDataset",
+    "Volume",
+    "fetch_chaos",
+    "fit_in_plane",
+    "folds_for",
+    "make_folds",
+    "make_phantom",
+    "normalise",
+    "open_source",
+    "phantom_folder",
+    "read_chaos_subject",
+    "read_nifti",
+    "write_nifti",
+    "write_phantom",
+]

@@ -1,0 +1,106 @@
+"""What is wrong with a data set, all of it at once (chapter *From scanner to tensor*).
+
+Readers do not stop at the first bad file. They note every problem in `Findings`, and give a volume only if there was
+none: so one report names everything that has to be mended, and nothing half-read reaches a network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guided_attention.errors import DataError
+
+__all__ = ["Findings", "IntegrityReport", "Problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with one file or folder.
+
+    Parameters
+    ----------
+    subject : str
+        Whose file it is.
+    path : Path
+        The file, or the folder where one is missing.
+    message : str
+        What was expected and what was found.
+    """
+
+    subject: str
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True)
+class IntegrityReport:
+    """All problems of a data set.
+
+    Parameters
+    ----------
+    problems : tuple of Problem
+        Empty if the set can be used.
+    subjects : tuple of str
+        Who was read, completely.
+    """
+
+    problems: tuple[Problem, ...]
+    subjects: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def raise_if_bad(self) -> None:
+        """Raise a `DataError` whose message is the whole report, unless nothing is wrong."""
+        if not self.ok:
+            raise DataError(str(self))
+
+    def __str__(self) -> str:
+        if self.ok:
+            return f"{_count(len(self.subjects), 'subject')} read completely, nothing wrong."
+        affected = dict.fromkeys(problem.subject for problem in self.problems)
+        lines = [
+            f"{_count(len(self.problems), 'problem')} in {len(affected)} of {_count(len(self.subjects), 'subject')}; "
+            "mend or replace these files, then try again:"
+        ]
+        for subject in affected:
+            lines.append(f"  subject {subject}")
+            lines += [f"    {problem}" for problem in self.problems if problem.subject == subject]
+        return "\n".join(lines)
+
+
+@dataclass
+class Findings:
+    """A notebook that the readers of one subject write problems into.
+
+    Parameters
+    ----------
+    subject : str
+        Whose files are read.
+    problems : list of Problem
+        What was found so far.
+    """
+
+    subject: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, path: str | Path, message: str) -> None:
+        """Note a problem of a file or folder."""
+        self.problems.append(Problem(self.subject, Path(path), message))
+
+    def __bool__(self) -> bool:
+        return bool(self.problems)
+
+    def raise_if_any(self) -> None:
+        """Raise a `DataError` that names every file, if there is a problem."""
+        IntegrityReport(tuple(self.problems), (self.subject,)).raise_if_bad()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,48 @@
+"""From whatever order a file stores its voxels in to this package's: superior, posterior, left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["default_affine", "spacing_of", "to_radiological"]
+
+
+def to_radiological(arrays: Sequence[np.ndarray], affine: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Flip and transpose arrays so that they run to superior, posterior, left.
+
+    Voxels are only moved, never interpolated: an oblique stack is turned to the nearest axes.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray, (D, H, W)
+        All in the same order.
+    affine : ndarray, float64, (4, 4)
+        Maps their indices (w, h, d, 1) to millimetres in NIfTI's RAS+ world.
+
+    Returns
+    -------
+    arrays : tuple of ndarray, (D, H, W)
+        Contiguous; axis 0 runs from the feet to the head, axis 1 from front to back, axis 2 from the patient's right
+        to the left.
+    affine : ndarray, float64, (4, 4)
+        The same world, for the new indices.
+    """
+    from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
+
+    change = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
+    moved = tuple(np.ascontiguousarray(apply_orientation(array.T, change).T) for array in arrays)
+    return moved, affine @ inv_ornt_aff(change, arrays[0].shape[::-1])
+
+
+def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
+    """Return the distance between voxel centres (dz, dy, dx) in mm: the lengths of the affine's columns, reversed."""
+    dx, dy, dz = np.sqrt((np.asarray(affine, float)[:3, :3] ** 2).sum(axis=0))
+    return float(dz), float(dy), float(dx)
+
+
+def default_affine(spacing: tuple[float, float, float]) -> np.ndarray:
+    """Return the (4, 4) affine of an array to superior, posterior, left whose first voxel is the origin."""
+    dz, dy, dx = spacing
+    return np.diag([-dx, -dy, dz, 1.0])
