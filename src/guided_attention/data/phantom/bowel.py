@@ -19,32 +19,33 @@ def smooth_path(points: np.ndarray, step: float) -> np.ndarray:
     return CubicSpline(s, points)(np.linspace(0, s[-1], max(3, int(s[-1] / step))))
 
 
-def draw_bowel(rng: np.random.Generator, body: Body) -> list[Tube]:
+def draw_bowel(rng: np.random.Generator, body: Body) -> list[tuple[Tube, str]]:
     """Draw the loops, in the order in which they are painted: small bowel first, colon over it.
 
     Returns
     -------
-    list of Tube
-        Outer surfaces; the wall is the outermost 2.5 mm.
+    list of (Tube, contents)
+        The tube is the outer surface; contents is a tissue, or ``"mixed"`` for the colon's stool, gas and fluid.
     """
     w, d, top = body.width / 125, body.depth / 86, body.dome
-    tubes: list[Tube] = []
-    for _ in range(9):
+    loops: list[tuple[Tube, str]] = []
+    for _ in range(17):
         # a random walk that stays in the front of the lower abdomen
-        point = np.array([rng.uniform(-70, 80), rng.uniform(-55, -8), rng.uniform(-150, 10)])
+        point = np.array([rng.uniform(-80, 90), rng.uniform(-62, -6), rng.uniform(-160, 12)])
         walk = [point]
-        for _ in range(6):
-            point = point + rng.normal(0, 1, 3) * (30, 14, 20)
-            walk.append(np.clip(point, (-80, -62, -170), (88, 4, 18)))
-        tubes += _pieces(smooth_path(np.array(walk) * (w, d, 1), 9), rng, 11.5, 0.12)
+        for _ in range(5):
+            point = point + rng.normal(0, 1, 3) * (28, 13, 17)
+            point = np.clip(point, (-84, -66, -175), (92, 6, 18))
+            walk.append(point)
+        contents = str(rng.choice(("chyme", "fluid", "wall"), p=(0.6, 0.25, 0.15)))
+        radius = rng.uniform(11, 15) if contents != "wall" else 7.5
+        loops += [(tube, contents) for tube in _pieces(smooth_path(np.array(walk) * (w, d, 1), 10), rng, radius, 0.1)]
     fall = rng.uniform(-70, -5)
-    wobble = rng.normal(0, 5, (12, 3))
-    ascending = np.array([(-88, 22, -175), (-90, 14, -120), (-86, 4, -75), (-78, -18, -48)], float)
-    transverse = np.array([(-55, -54, -40), (-18, -64, fall), (28, -64, fall), (64, -48, 2)], float)
-    descending = np.array([(88, -4, top - 88), (98, 24, -15), (97, 26, -80), (92, 14, -175)], float)
-    path = (np.concatenate([ascending, transverse, descending]) + wobble) * (w, d, 1)
-    tubes += _pieces(smooth_path(path, 8), rng, 19.0, 0.14)
-    return tubes
+    ascending = [(-88, 22, -175), (-90, 14, -120), (-86, 4, -75), (-78, -18, -48)]
+    transverse = [(-55, -52, -40), (-18, -62, fall), (28, -62, fall), (64, -48, 2)]
+    descending = [(88, -4, top - 88), (98, 24, -15), (97, 26, -80), (92, 14, -175)]
+    path = (np.array(ascending + transverse + descending) + rng.normal(0, 5, (12, 3))) * (w, d, 1)
+    return loops + [(tube, "mixed") for tube in _pieces(smooth_path(path, 9), rng, 21.0, 0.14)]
 
 
 def _pieces(path: np.ndarray, rng: np.random.Generator, radius: float, haustra: float) -> list[Tube]:

@@ -41,8 +41,8 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
         return tuple(np.array((x * w, y * d, z)) + np.clip(rng.normal(0, spread, 3), -2 * spread, 2 * spread))
 
     def kidney(side: int) -> tuple[Ellipsoid, Shape]:
-        k = np.clip(rng.normal(1, 0.09), 0.8, 1.2)
-        centre = at(side * 62, 36, 10 if side > 0 else -4, 5)
+        k = np.clip(rng.normal(1, 0.08), 0.88, 1.18)
+        centre = at(side * 66, 36, 10 if side > 0 else -4, 5)
         turn = rotation(rng.normal(-8, 4), side * rng.normal(10, 4), side * rng.normal(35, 10))
         bean = Ellipsoid(centre, (27 * k, 32 * k, 57 * k), turn)
         # the hilum looks forward and inward
@@ -102,8 +102,8 @@ def _vessels(rng: np.random.Generator, w: float, d: float, top: float) -> tuple[
     confluence = np.array((-20 * w, 4 * d, top - 22))
     hilum = np.array((-24 * w, -8 * d, top - 72))
     for start, ends, radius in (
-        (confluence, ((-100, 22, -50), (-62, -50, -55), (4, -58, -28)), 4.2),
-        (hilum, ((-92, 30, -82), (-88, -32, -66), (0, -56, -52)), 4.6),
+        (confluence, ((-100, 22, -50), (-62, -50, -55), (4, -58, -28)), 5.0),
+        (hilum, ((-92, 30, -82), (-88, -32, -66), (0, -56, -52)), 5.4),
     ):
         for end in ends:
             target = np.array((end[0] * w, end[1] * d, top + end[2])) + rng.normal(0, 6, 3)
@@ -127,4 +127,4 @@ def _grow(
     side /= np.linalg.norm(side)
     for sign, share in ((1, rng.uniform(0.35, 0.6)), (-1, rng.uniform(0.35, 0.6))):
         turned = heading + sign * share * side
-        _grow(rng, tubes, end, turned * length * rng.uniform(0.55, 0.8), 0.74 * radius, depth - 1)
+        _grow(rng, tubes, end, turned * length * rng.uniform(0.6, 0.85), 0.77 * radius, depth - 1)

@@ -25,7 +25,7 @@ class Anatomy:
     body: Body
     spine: list[tuple[Shape, str]]
     organs: Organs
-    bowel: list[Tube]
+    bowel: list[tuple[Tube, str]]
     bend: tuple[Waves, Waves, Waves]
     ripple: tuple[Waves, Waves, Waves]
     mottle: Waves
@@ -41,9 +41,9 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         organs=draw_organs(rng, body),
         bowel=draw_bowel(rng, body),
         bend=tuple(Waves(rng, 6, (150, 400)) for _ in range(3)),
-        ripple=tuple(Waves(rng, 16, (35, 90)) for _ in range(3)),
-        mottle=Waves(rng, 24, (25, 70)),
-        speckle=Waves(rng, 40, (9, 26)),
+        ripple=tuple(Waves(rng, 10, (35, 90)) for _ in range(3)),
+        mottle=Waves(rng, 18, (25, 70)),
+        speckle=Waves(rng, 30, (9, 26)),
     )
 
 
@@ -63,18 +63,19 @@ class _Plane:
         self.x = x[None, :].astype(np.float32) + np.clip(shift[0], -REACH, REACH)
         self.y = y[:, None].astype(np.float32) + np.clip(shift[1], -REACH, REACH)
         self.z = np.float32(z) + np.clip(shift[2], -REACH, REACH)
-        self.reach = float(max(np.abs(s).max() for s in shift))
+        self.reach = [(float(s.min()), float(s.max())) for s in shift]
         self.tissue = np.zeros(self.x.shape, np.uint8)
         self.organ = np.zeros(self.x.shape, np.uint8)
 
     def window(self, shape: Shape, pad: float = 0.0):
         """Rows and columns that can lie inside the shape, or None where it misses the plane."""
+        # a point p is inside when p + shift is: the box moves by the least and the largest shift
         (x0, x1), (y0, y1), (z0, z1) = shape.box
-        pad += self.reach
-        if not z0 - pad <= self.z0 <= z1 + pad:
+        (a0, a1), (b0, b1), (c0, c1) = self.reach
+        if not z0 - pad - c1 <= self.z0 <= z1 + pad - c0:
             return None
-        rows = slice(*np.searchsorted(self.y0, (y0 - pad, y1 + pad)))
-        columns = slice(*np.searchsorted(self.x0, (x0 - pad, x1 + pad)))
+        rows = slice(*np.searchsorted(self.y0, (y0 - pad - b1, y1 + pad - b0)))
+        columns = slice(*np.searchsorted(self.x0, (x0 - pad - a1, x1 + pad - a0)))
         return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
     def level(self, shape: Shape, window) -> np.ndarray:
@@ -89,10 +90,10 @@ class _Plane:
             return None
         level = self.level(shape, window)
         inside = (level > 0) & where[window]
-        self.tissue[window][inside] = tissue
-        self.organ[window][inside] = organ
+        np.copyto(self.tissue[window], tissue, where=inside)
+        np.copyto(self.organ[window], organ, where=inside)
         if shell is not None:
-            self.tissue[window][inside & (level < thick)] = shell
+            np.copyto(self.tissue[window], shell, where=inside & (level < thick))
         return window, level, inside
 
 
@@ -123,8 +124,8 @@ def paint_plane(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> tup
         if done:
             solid[done[0]] |= done[2]
     room = cavity & ~solid
-    room &= ~_chest(plane, anatomy, room)
     mottle, speckle = anatomy.mottle.plane(x, y, z), anatomy.speckle.plane(x, y, z)
+    room &= ~_chest(plane, anatomy, room, mottle, speckle)
     _bowel(plane, anatomy, room, mottle, speckle)
     _upper_organs(plane, anatomy, room, speckle)
     _kidneys(plane, anatomy, room)
@@ -135,47 +136,61 @@ def _wall(plane: _Plane, anatomy: Anatomy) -> np.ndarray:
     """Paint skin, fat, muscle, ribs and the fat inside; return where the cavity is."""
     body = anatomy.body
     out = body.outside(plane.wall_x, plane.wall_y, plane.z0)
-    near = np.abs(plane.y) / (np.abs(plane.x) + np.abs(plane.y) + 1)  # 0 at the side, 1 in front and at the back
-    front = plane.y < 0
-    muscle = body.muscle * (1 - np.where(front, 0.4, 0.55) * near) * plane.thickness
-    fat = body.fat_side + np.where(front, body.fat_front - body.fat_side, body.fat_back - body.fat_side) * near
+    flank = np.abs(plane.wall_x)
+    near = np.abs(plane.wall_y)
+    near = near / (flank + near + 1)  # 0 at the side, 1 in front and at the back
+    front = plane.wall_y < 0
+    muscle = plane.thickness * body.muscle * (1 - _either(front, 0.4, 0.55) * near)
+    fat = _either(front, body.fat_front - body.fat_side, body.fat_back - body.fat_side) * near + body.fat_side
     skin = muscle + fat * (2 - plane.thickness)
-    plane.tissue[out < skin] = T("skin")
-    plane.tissue[out < skin - 2] = T("fat")
-    plane.tissue[out < muscle] = T("muscle")
+    np.copyto(plane.tissue, T("skin"), where=out < skin)
+    np.copyto(plane.tissue, T("fat"), where=out < skin - 2)
+    np.copyto(plane.tissue, T("muscle"), where=out < muscle)
     streak = (np.abs(out - 0.36 * muscle) < 0.6) | (np.abs(out - 0.68 * muscle) < 0.6)
-    plane.tissue[streak & (near < 0.55 - 0.2 * (plane.thickness - 1))] = T("fat")
+    np.copyto(plane.tissue, T("fat"), where=streak & (near < 0.55))
     if plane.z0 > body.rib_start - 25:
         # ribs run down towards the front: their height depends on y
         height = plane.z0 - 0.45 * plane.y + body.rib_phase
         along = np.abs((height % 25) - 12.5)
         rib = np.hypot(out - 0.45 * muscle, along * 0.75) - 5
         high = height > body.rib_start
-        plane.tissue[(rib < 0) & high] = T("cortical bone")
-        plane.tissue[(rib < -1.5) & high] = T("marrow")
+        np.copyto(plane.tissue, T("cortical bone"), where=(rib < 0) & high)
+        np.copyto(plane.tissue, T("marrow"), where=(rib < -1.5) & high)
     cavity = out < 0
-    plane.tissue[cavity] = T("visceral fat")
+    np.copyto(plane.tissue, T("visceral fat"), where=cavity)
     return cavity
 
 
-def _chest(plane: _Plane, anatomy: Anatomy, room: np.ndarray) -> np.ndarray:
+def _either(where: np.ndarray, yes: float, no: float) -> np.ndarray:
+    """``np.where`` for two numbers, in single precision."""
+    return np.where(where, np.float32(yes), np.float32(no))
+
+
+def _chest(plane: _Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray, speckle: np.ndarray) -> np.ndarray:
     """Paint lungs, heart and diaphragm; return where they are."""
     gap = plane.z - anatomy.body.diaphragm(plane.x, plane.y)
     chest = room & (gap > -3.5)
-    plane.tissue[chest] = T("muscle")
+    np.copyto(plane.tissue, T("muscle"), where=chest)
     lung = room & (gap > 0)
-    plane.tissue[lung] = T("lung")
-    plane.paint(anatomy.organs.heart, T("heart"), lung, shell=T("fat"), thick=2)
+    np.copyto(plane.tissue, T("lung"), where=lung)
+    np.copyto(plane.tissue, T("blood"), where=lung & (speckle > 2.1))
+    done = plane.paint(anatomy.organs.heart, T("heart"), lung, shell=T("visceral fat"), thick=3)
+    if done:
+        window, level, inside = done
+        np.copyto(plane.tissue[window], T("blood"), where=inside & (level > 10) & (np.abs(mottle[window] - 0.2) > 0.35))
     return chest
 
 
 def _bowel(plane: _Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray, speckle: np.ndarray) -> None:
     """Paint the loops: wall outside, fluid, chyme, stool or gas inside."""
-    contents = np.full(room.shape, T("chyme"), np.uint8)
-    contents[mottle > 0.5] = T("fluid")
-    contents[(mottle < -0.3) & (speckle < 0.6)] = T("stool")
-    contents[(mottle < -0.2) & (speckle > 0.4)] = T("gas")
-    for tube in anatomy.bowel:
+    # small vessels make the fat between the loops uneven
+    net = room & (plane.tissue == T("visceral fat")) & (speckle > 1.9) & (plane.y < 25)
+    np.copyto(plane.tissue, T("blood"), where=net)
+    mixed = np.full(room.shape, T("chyme"), np.uint8)
+    np.copyto(mixed, T("fluid"), where=mottle > 0.9)
+    np.copyto(mixed, T("stool"), where=mottle < 0.2)
+    np.copyto(mixed, T("gas"), where=(mottle < 0.2) & (speckle > 0.3))
+    for tube, contents in anatomy.bowel:
         window = plane.window(tube)
         if window is None:
             continue
@@ -184,8 +199,8 @@ def _bowel(plane: _Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray
         core = inside & (level > 2.5)
         tissue = plane.tissue[window]
         # a neighbouring piece of the same loop keeps its lumen
-        tissue[inside & (tissue == T("visceral fat"))] = T("wall")
-        tissue[core] = contents[window][core]
+        np.copyto(tissue, T("wall"), where=inside & ((tissue == T("visceral fat")) | (tissue == T("blood"))))
+        np.copyto(tissue, mixed[window] if contents == "mixed" else T(contents), where=core)
 
 
 def _upper_organs(plane: _Plane, anatomy: Anatomy, room: np.ndarray, speckle: np.ndarray) -> None:
@@ -196,8 +211,8 @@ def _upper_organs(plane: _Plane, anatomy: Anatomy, room: np.ndarray, speckle: np
     done = plane.paint(organs.stomach, T("chyme"), room, shell=T("wall"), thick=4)
     if done:
         window, level, inside = done
-        plane.tissue[window][inside & (level > 4) & (plane.y[window] < organs.gas_level)] = T("gas")
-        plane.tissue[window][inside & (level > 4) & (speckle[window] > 0.9)] = T("fluid")
+        np.copyto(plane.tissue[window], T("gas"), where=inside & (level > 4) & (plane.y[window] < organs.gas_level))
+        np.copyto(plane.tissue[window], T("fluid"), where=inside & (level > 4) & (speckle[window] > 1.5))
     _clear(plane, organs.spleen, room, 2.0)
     plane.paint(organs.spleen, T("spleen"), room, organ=4)
     plane.paint(organs.liver, T("liver"), room, organ=1)
@@ -210,7 +225,7 @@ def _upper_organs(plane: _Plane, anatomy: Anatomy, room: np.ndarray, speckle: np
 def _kidneys(plane: _Plane, anatomy: Anatomy, room: np.ndarray) -> None:
     """Paint both kidneys in their fat: cortex, pyramids of medulla, sinus."""
     for organ, (bean, shape) in zip((2, 3), anatomy.organs.kidneys, strict=True):
-        _clear(plane, bean, room, 5.0)
+        _clear(plane, bean, room, 3.5)
         done = plane.paint(shape, T("kidney cortex"), room, organ=organ)
         if not done:
             continue
@@ -219,8 +234,8 @@ def _kidneys(plane: _Plane, anatomy: Anatomy, room: np.ndarray) -> None:
         radius = np.sqrt(a * a + b * b + c * c)
         angle = np.arctan2(b, a)
         pyramid = np.cos(4 * angle + 2 * c) * np.cos(5.5 * c) > -0.25
-        plane.tissue[window][inside & (radius < 0.76) & pyramid & (level > 4)] = T("kidney medulla")
-        plane.tissue[window][inside & (a * a * 2 + b * b * 2 + c * c * 1.2 < 0.12)] = T("renal sinus")
+        np.copyto(plane.tissue[window], T("kidney medulla"), where=inside & (radius < 0.76) & pyramid & (level > 4))
+        np.copyto(plane.tissue[window], T("renal sinus"), where=inside & (a * a * 2 + b * b * 2 + c * c * 1.2 < 0.12))
 
 
 def _clear(plane: _Plane, shape: Shape, room: np.ndarray, margin: float) -> None:
@@ -228,5 +243,5 @@ def _clear(plane: _Plane, shape: Shape, room: np.ndarray, margin: float) -> None
     window = plane.window(shape, margin)
     if window is not None:
         around = (plane.level(shape, window) > -margin) & room[window]
-        plane.tissue[window][around] = T("visceral fat")
-        plane.organ[window][around] = 0
+        np.copyto(plane.tissue[window], T("visceral fat"), where=around)
+        np.copyto(plane.organ[window], 0, where=around)

@@ -92,7 +92,7 @@ def fat_water_magnitude(water, fat, te, shift=FAT_SHIFT_HZ):
     return np.hypot(real, fat * np.sin(phase))
 
 
-def rician(magnitude, sigma, rng: np.random.Generator):
+def rician(magnitude, sigma, rng: np.random.Generator, window=None):
     r"""Add noise to both receiver channels and take the magnitude (Gudbjartsson and Patz, MRM 34, 1995).
 
     Where there is no signal the result is Rayleigh distributed with mean :math:`\sigma \sqrt{\pi / 2}`: the background
@@ -100,18 +100,28 @@ def rician(magnitude, sigma, rng: np.random.Generator):
 
     Parameters
     ----------
-    magnitude : ndarray
+    magnitude : ndarray, (..., H, W)
         Noiseless magnitude image.
     sigma : float
-        Standard deviation of the noise in each channel; same units.
+        Standard deviation of the noise in each channel of the result; same units.
     rng : numpy.random.Generator
         Where the noise comes from.
+    window : ndarray, (H, W), optional
+        Weight of each spatial frequency, zero frequency first: what the scanner did not measure is 0 there. Signal and
+        noise both pass through it, which blurs the one and makes neighbours in the other alike.
 
     Returns
     -------
     ndarray, float32
         Noisy magnitude, of the same shape.
     """
-    real = magnitude + sigma * rng.standard_normal(magnitude.shape, dtype=np.float32)
-    imaginary = sigma * rng.standard_normal(magnitude.shape, dtype=np.float32)
-    return np.hypot(real, imaginary).astype(np.float32, copy=False)
+    from scipy import fft
+
+    # the window takes noise away; more of it goes in, so that sigma is what comes out
+    scale = np.float32(sigma if window is None else sigma / np.sqrt(np.mean(np.square(window))))
+    noise = rng.standard_normal((*magnitude.shape, 2), dtype=np.float32)
+    signal = (scale * noise).view(np.complex64)[..., 0]
+    signal += magnitude
+    if window is not None:
+        signal = fft.ifft2(fft.fft2(signal, overwrite_x=True) * window.astype(np.float32), overwrite_x=True)
+    return np.abs(signal)

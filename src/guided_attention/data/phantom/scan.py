@@ -25,9 +25,9 @@ class Protocol:
     t1_flip: float = 80.0
     te_in: float = 4.6
     te_out: float = 2.3
-    t2_tr: float = 1800.0
+    t2_tr: float = 2500.0
     t2_te: float = 80.0
-    spir_residue: float = 0.07
+    spir_residue: float = 0.12
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,9 @@ def expose(
     shading = Waves(rng, 12, (250, 700))
     gain = np.stack([shading.plane(x, y, z) for z in geometry.heights()])
     gain = np.exp(np.float32(settings.bias) * np.clip(gain, -2, 2))
+    # the coil ends somewhere: the highest slices may be darker
+    end = np.clip(np.linspace(-3, 1, geometry.slices), 0, None) ** 2
+    gain *= np.exp(-settings.bias * rng.uniform(0, 6) * end).astype(np.float32)[:, None, None]
     period = int(geometry.matrix * rng.uniform(0.2, 0.45))
     peak, stored = rng.uniform(900, 1500), []
     for image in images:
@@ -173,11 +176,18 @@ def expose(
         for step, strength in ((period, 1.0), (-period, 0.8), (2 * period, 0.4)):
             # front to back is the phase-encoding direction: what moves appears again, shifted along the rows
             seen += np.float32(settings.ghosts * strength) * np.roll(source, step, axis=1)
-        noisy = rician(seen, settings.noise * liver, rng)
+        noisy = rician(seen, settings.noise * liver, rng, _measured(geometry.matrix))
         if not stored:
             scale = np.float32(peak / np.percentile(noisy, 99.8))
         stored.append(np.clip(np.round(noisy * scale), 0, 4095).astype(np.uint16))
     return stored
+
+
+def _measured(matrix: int, share: float = 0.8) -> np.ndarray:
+    """Weights of the spatial frequencies: the scanner measures ``share`` of them along each axis and fills up with zeros."""
+    frequency = np.abs(np.fft.fftfreq(matrix)) / (0.5 * share)
+    edge = 1 / (1 + np.exp((frequency - 1) / 0.08))
+    return np.outer(edge, edge)
 
 
 def moving_parts(share: np.ndarray, y: np.ndarray, depth: float) -> np.ndarray:
@@ -186,11 +196,32 @@ def moving_parts(share: np.ndarray, y: np.ndarray, depth: float) -> np.ndarray:
     return (breath + 1.5 * share[..., tissue_number("fast blood")]).astype(np.float32)
 
 
-def magnitudes(share: np.ndarray, table: dict[str, np.ndarray], protocol: Protocol) -> dict[str, np.ndarray]:
-    """Noiseless parts and magnitudes of one slice, float32 (H, W), from the shares of the tissues (H, W, tissues)."""
+def magnitudes(
+    share: np.ndarray, table: dict[str, np.ndarray], protocol: Protocol, suppression: np.ndarray | float = 0.0
+) -> dict[str, np.ndarray]:
+    """Noiseless parts and magnitudes of one slice.
+
+    Parameters
+    ----------
+    share : ndarray, float32, (..., tissues)
+        Share of each tissue in each voxel.
+    table : dict of str to ndarray, (tissues,)
+        Properties of the tissues (`tissue_table`).
+    protocol : Protocol
+        Times and angles.
+    suppression : ndarray (...) or float
+        A slowly varying field of standard deviation 1; where it is positive, the fat suppression of T2-SPIR fails by and by.
+
+    Returns
+    -------
+    dict of str to ndarray, float32, (...)
+        ``water_in``, ``fat_in``, ``water_out``, ``fat_out``, ``t2`` (water), ``t2_fat``, and the magnitudes ``in``, ``out``,
+        ``t2spir``.
+    """
     per_tissue = signals(table, protocol)
     parts = {name: share @ value.astype(np.float32) for name, value in per_tissue.items()}
     parts["in"] = fat_water_magnitude(parts["water_in"], parts["fat_in"], protocol.te_in).astype(np.float32)
     parts["out"] = fat_water_magnitude(parts["water_out"], parts["fat_out"], protocol.te_out).astype(np.float32)
-    parts["t2spir"] = parts["t2"] + np.float32(protocol.spir_residue) * parts["t2_fat"]
+    residue = protocol.spir_residue * (1 + 1.5 * np.clip(suppression, 0, 2) ** 2)
+    parts["t2spir"] = (parts["t2"] + residue * parts["t2_fat"]).astype(np.float32)
     return parts

@@ -60,7 +60,7 @@ class PhantomSettings:
     slices: tuple[int, int] = (26, 50)
     in_plane_samples: int = 2
     through_plane_samples: int = 3
-    noise: float = 0.05
+    noise: float = 0.04
     ghosts: float = 0.03
     bias: float = 0.12
 

@@ -51,9 +51,10 @@ class Ellipsoid:
 
     def own(self, x, y, z):
         """Coordinates along the shape's own axes, in units of its radii: the surface is the unit sphere."""
-        d = (x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        # plain floats: a float64 scalar would turn the whole plane into float64
+        d = (x - float(self.centre[0]), y - float(self.centre[1]), z - float(self.centre[2]))
         if self.turn is None:
-            return tuple(d[i] * (1 / self.radii[i]) for i in range(3))
+            return tuple(d[i] * (1 / float(self.radii[i])) for i in range(3))
         m = (self.turn / np.asarray(self.radii)).T.astype(np.float32)
         return tuple(m[i, 0] * d[0] + m[i, 1] * d[1] + m[i, 2] * d[2] for i in range(3))
 
@@ -88,13 +89,14 @@ class Tube:
         """Depth below the surface in mm, positive inside."""
         best = None
         for p, q, r, s in zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False):
-            v = q - p
+            v = (q - p).astype(np.float32)
             dx, dy, dz = x - np.float32(p[0]), y - np.float32(p[1]), z - np.float32(p[2])
-            w = (v / max(float(v @ v), 1e-9)).astype(np.float32)
-            t = np.clip(dx * w[0] + dy * w[1] + dz * w[2], 0, 1)
-            v = v.astype(np.float32)
-            gap = np.sqrt((dx - t * v[0]) ** 2 + (dy - t * v[1]) ** 2 + (dz - t * v[2]) ** 2)
-            depth = np.float32(r) + t * np.float32(s - r) - gap
+            along = dx * v[0] + dy * v[1] + dz * v[2]
+            square = max(float(v @ v), 1e-9)
+            t = np.minimum(np.maximum(along * (1 / square), 0), 1)
+            # squared distance to the nearest point p + t v of the axis; rounding may leave it below 0
+            gap = dx * dx + dy * dy + dz * dz - t * (2 * along - square * t)
+            depth = np.float32(r) + t * np.float32(s - r) - np.sqrt(np.maximum(gap, 0))
             best = depth if best is None else np.maximum(best, depth)
         return best
 
@@ -115,9 +117,10 @@ class Disc:
 
     def level(self, x, y, z):
         """Depth below the surface in mm, positive inside."""
-        a, b = (x - self.centre[0]) * (1 / self.radii[0]), (y - self.centre[1]) * (1 / self.radii[1])
-        side = (1 - np.sqrt(a * a + b * b)) * float(min(self.radii))
-        return np.minimum(side, self.half - np.abs(z - self.centre[2]))
+        (cx, cy, cz), (rx, ry) = map(float, self.centre), map(float, self.radii)
+        a, b = (x - cx) * (1 / rx), (y - cy) * (1 / ry)
+        side = (1 - np.sqrt(a * a + b * b)) * min(rx, ry)
+        return np.minimum(side, float(self.half) - np.abs(z - cz))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +138,8 @@ class HalfSpace:
     def level(self, x, y, z):
         """Depth below the surface in mm, positive inside."""
         n = np.asarray(self.normal, np.float32) / np.float32(np.linalg.norm(self.normal))
-        return (x - self.point[0]) * n[0] + (y - self.point[1]) * n[1] + (z - self.point[2]) * n[2]
+        px, py, pz = map(float, self.point)
+        return (x - px) * n[0] + (y - py) * n[1] + (z - pz) * n[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +163,7 @@ class Union:
         out = self.parts[0].level(x, y, z)
         for part in self.parts[1:]:
             other = part.level(x, y, z)
-            h = np.clip(self.blend - np.abs(out - other), 0, None)
+            h = np.clip(float(self.blend) - np.abs(out - other), 0, None)
             out = np.maximum(out, other) + h * h * (0.25 / self.blend)
         return out
 
@@ -182,7 +186,7 @@ class Cut:
         out = self.base.level(x, y, z)
         for shape in self.away:
             other = -shape.level(x, y, z)
-            h = np.clip(self.blend - np.abs(out - other), 0, None)
+            h = np.clip(float(self.blend) - np.abs(out - other), 0, None)
             out = np.minimum(out, other) - h * h * (0.25 / self.blend)
         return out
 

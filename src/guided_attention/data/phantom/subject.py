@@ -93,13 +93,14 @@ def make_phantom(
     table = tissue_table(streams[1])
     geometry = draw_geometry(streams[2], anatomy, settings)
     protocol = Protocol()
-    grain = Waves(streams[2], 80, (5, 24))
+    grain = Waves(streams[2], 60, (5, 24))
+    suppression = Waves(streams[2], 8, (250, 600))
     x, y = geometry.rows_and_columns()
     slices: dict[str, list[np.ndarray]] = {}
     for z in geometry.heights():
         share, organ = fractions(anatomy, geometry, z, settings)
         rough = (share @ table["grain"].astype(np.float32)) * np.clip(grain.plane(x, y, z), -2.5, 2.5)
-        parts = magnitudes(share, table, protocol)
+        parts = magnitudes(share, table, protocol, suppression.plane(x, y, z))
         for name in ("in", "out", "t2spir"):
             parts[name] = parts[name] * (1 + rough)
         parts |= {"organ": organ, "tissue": share.argmax(-1).astype(np.uint8)}
