@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import groupby
 
 from guided_attention.book.layout import Book
 
@@ -43,7 +44,8 @@ def plain_markdown(text: str, book: Book) -> str:
         Whose repository the links point to.
     """
     lines = _directives(text.splitlines())
-    return "\n".join(line if code else _roles(line, book) for line, code in lines).strip("\n")
+    blocks = [(code, "\n".join(line for line, _ in group)) for code, group in groupby(lines, key=lambda line: line[1])]
+    return "\n".join(block if code else _roles(block, book) for code, block in blocks).strip("\n")
 
 
 def _directives(lines: list[str]) -> list[tuple[str, bool]]:
@@ -65,6 +67,8 @@ def _directives(lines: list[str]) -> list[tuple[str, bool]]:
         elif inside[0] and line.strip() == inside[0]:
             fences.pop()
             result.append(("$$" if inside[1] == "math" else "", False))
+        elif inside[1] == "math" and (label := re.fullmatch(r":label:[ \t]*(\S+)", line)):
+            result.append((rf"\tag{{{label[1]}}}", True))
         elif line.startswith("```"):
             result.append((line, True))
             fences.append(("```", "code"))
@@ -72,35 +76,54 @@ def _directives(lines: list[str]) -> list[tuple[str, bool]]:
             options = bool(line.strip())
         elif not line.startswith("% ") and not re.fullmatch(r"\([\w:-]+\)=", line):  # comments and targets
             options = False
-            result.append((line, False))
+            result.append((line, inside[1] == "math"))
     return result
 
 
 def _heading(name: str, title: str) -> list[str]:
     if name == "math":
         return ["$$"]
+    if name == "bibliography":
+        return ["[](../book/references.md)"]
     title = "" if name in _ARGUMENT_IS_LABEL else title
     words = ". ".join(part for part in (_TITLES.get(name, ""), title) if part)
     return [f"**{words}**", ""] if words else []
 
 
 def _roles(text: str, book: Book) -> str:
+    """Replace roles, links and labels of equations."""
+
     def role(match: re.Match[str]) -> str:
         name, content = match["name"], match["content"]
-        shown = re.sub(r"\s*<[^>]*>$", "", content)
+        words, _, target = content.removesuffix(">").rpartition("<")
+        if name == "doc":
+            return _link(book, words.strip(), target.strip())
         if name.startswith("cite"):
             return "[" + ", ".join(key.strip() for key in content.split(",")) + "]"
-        return shown if name in {"abbr", "term", "doc", "ref", "sub", "sup"} else f"`{shown}`"
+        if name == "eq":
+            return f"({content})"
+        return words.strip() or content if name in {"abbr", "term", "ref", "numref", "sub", "sup"} else f"`{content}`"
 
     def link(match: re.Match[str]) -> str:
-        path, _, anchor = match["target"].partition("#")
-        if not path:
-            return match["words"]  # a place in the same page has no address here
-        where = posixpath.normpath(posixpath.join("chapters", path))
-        chapter = re.fullmatch(r"chapters/(\d\d_\w+)\.md", where)
-        where = f"notebooks/{chapter[1]}.ipynb" if chapter else where
-        return f"[{match['words'] or where}]({book.source(where)}{'#' + anchor if anchor and not chapter else ''})"
+        return _link(book, match["words"], match["target"])
 
     text = re.sub(r"\{(?P<name>[\w:-]+)\}`(?P<content>[^`]+)`", role, text)
-    text = re.sub(r"(?<!!)\[(?P<words>[^\]\n]*)\]\((?P<target>(?!\w+:)[^)\s]+)\)", link, text)
-    return re.sub(r"(\$\$)[ \t]*\([\w:-]+\)[ \t]*$", r"\1", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<!!)\[(?P<words>[^\]]*)\]\((?P<target>(?!\w+:)[^)\s]+)\)", link, text)
+    return re.sub(r"\$\$[ \t]*\(([\w:-]+)\)[ \t]*$", r"\\tag{\1} $$", text, flags=re.MULTILINE)
+
+
+def _link(book: Book, words: str, target: str) -> str:
+    """Link to a page of the book, from a chapter: to the notebook of a chapter, else to the file in the repository."""
+    path, _, anchor = target.partition("#")
+    if not path:
+        return words  # a place in the same page has no address here
+    where = posixpath.normpath(posixpath.join("chapters", path))
+    if not posixpath.splitext(where)[1]:
+        where += ".md"
+    source = book.root / where
+    title = re.search(r"^# (.+)$", source.read_text(encoding="utf-8"), re.MULTILINE) if source.is_file() else None
+    words = words or (title[1] if title else where)
+    chapter = re.fullmatch(r"chapters/(\d\d_\w+)\.md", where)
+    if chapter:
+        return f"[{words}]({book.source(f'notebooks/{chapter[1]}.ipynb')})"
+    return f"[{words}]({book.source(where)}{'#' + anchor if anchor else ''})"

@@ -1,0 +1,193 @@
+"""The pipeline of the book: layout, execution, staging, checks of the pages; once from end to end on a small book."""
+
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from guided_attention.book import build
+from guided_attention.book.__main__ import main
+from guided_attention.book.chapters import execute_chapters, fingerprint
+from guided_attention.book.execute import Cost, execute_chapter
+from guided_attention.book.layout import Book, BookError
+from guided_attention.book.notebooks import write_notebooks
+from guided_attention.book.pages import check_pages, page_problems
+from guided_attention.book.stage import stage
+from guided_attention.book.status import cost_table
+from small_book import ROOT, small_book
+
+
+@pytest.fixture
+def book(tmp_path):
+    return small_book(tmp_path / "small")
+
+
+def test_pages_are_those_of_the_table_of_contents_in_order(book):
+    assert book.pages == ("book/index", "chapters/01_line", "book/status")
+    assert book.chapters == ("01_line",)
+
+
+def test_every_page_of_the_real_book_exists():
+    book = Book(ROOT)
+    missing = [page for page in book.pages if not (ROOT / f"{page}.md").is_file()]
+    assert not missing
+    assert len(set(book.pages)) == len(book.pages)
+
+
+def test_a_folder_without_a_book_is_named(tmp_path):
+    with pytest.raises(BookError, match=r"_config\.yml is missing"):
+        Book(tmp_path)
+
+
+def test_a_chapter_that_is_not_written_is_named(book):
+    (book.root / "chapters" / "01_line.md").unlink()
+    with pytest.raises(BookError, match=r"chapters/01_line\.md does not exist"):
+        book.chapter("01_line")
+
+
+def test_addresses_derive_from_the_configuration(book):
+    assert book.colab("01_line") == (
+        "https://colab.research.google.com/github/someone/small/blob/trunk/notebooks/01_line.ipynb"
+    )
+    assert book.source("a.md") == "https://github.com/someone/small/blob/trunk/a.md"
+
+
+def test_from_text_to_checked_pages(book, monkeypatch):
+    monkeypatch.setattr(build, "make_data", lambda book: None)
+    write_notebooks(book)
+    html = build.build_book(book)
+
+    page = (html / "chapters" / "01_line.html").read_text()
+    assert "preset: quick" in page  # papermill replaced the chapter's own
+    assert 'preset = "quick"' not in page  # and its cell is hidden
+    assert 'alt="A line from 0 to 1."' in page
+    assert book.colab("01_line") in page
+    assert 'href="../chapters/01_line.html"' in (html / "book" / "index.html").read_text()
+    assert "One line" in (html / "book" / "status.html").read_text()
+    cost = json.loads((book.build / "costs.json").read_text())[0]
+    assert cost["chapter"] == "01_line"
+    assert 0 < cost["seconds"] < 120
+    assert 50e6 < cost["memory"] < 4e9
+
+    stamp = (book.build / "chapters" / "01_line.ipynb").stat().st_mtime_ns
+    execute_chapters(book)
+    assert (book.build / "chapters" / "01_line.ipynb").stat().st_mtime_ns == stamp  # nothing changed: not run again
+
+    (html / "chapters" / "01_line.html").unlink()
+    assert check_pages(book) == ["chapters/01_line.html is missing"]
+
+
+def test_a_stale_notebook_stops_the_build(book, capsys, monkeypatch):
+    monkeypatch.chdir(book.root)
+    assert main(["build"]) == 1
+    assert "make notebooks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import warnings\nwarnings.warn('odd')", "writes to standard error"),
+        ("import time\ntime.sleep(60)", "took more than 1 s"),
+    ],
+)
+def test_a_chapter_that_fails_says_how(tmp_path, code, message):
+    book = small_book(tmp_path / "small", code)
+    with pytest.raises(BookError, match=message):
+        execute_chapter(book, "01_line", book.build / "chapters", timeout=1 if "sleep" in code else 60)
+    assert not (book.build / "chapters" / "01_line.json").exists()
+
+
+def test_all_chapters_run_before_a_failure_is_reported(tmp_path):
+    book = small_book(tmp_path / "small", "raise ValueError('wrong sign')")
+    with pytest.raises(BookError, match=r"(?s)wrong sign.*1 of 1 chapters failed"):
+        execute_chapters(book)
+
+
+def test_a_fingerprint_changes_with_text_preset_and_package(book):
+    first = fingerprint(book, "01_line", "quick")
+    assert fingerprint(book, "01_line", "quick") == first
+    assert fingerprint(book, "01_line", "paper") != first
+    (book.root / "src").mkdir()
+    (book.root / "src" / "module.py").write_text("x = 1\n")
+    second = fingerprint(book, "01_line", "quick")
+    assert second != first
+    chapter = book.chapter("01_line")
+    chapter.write_text(chapter.read_text() + "\nOne more word.\n")
+    assert fingerprint(book, "01_line", "quick") != second
+
+
+def test_staging_turns_links_to_chapters_and_adds_links_under_the_title(book):
+    executed = book.build / "chapters" / "01_line.ipynb"
+    executed.parent.mkdir(parents=True)
+    source = "<!-- a comment -->\n\n# One line\n\nSee [here](01_line.md#part)."
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(source)]), executed)
+    target = stage(book, [Cost("01_line", "quick", 61.2, 1_500_000_000, None, 1)], "Somewhere.")
+
+    text = nbformat.read(target / "chapters" / "01_line.ipynb", as_version=4).cells[0].source
+    assert text.index("# One line") < text.index(book.colab("01_line")) < text.index("See [here](01_line.ipynb#part)")
+    assert "](../chapters/01_line.ipynb)" in (target / "book" / "index.md").read_text()
+    status = (target / "book" / "status.md").read_text()
+    assert "1 min 01 s | 1.5 GB | - |" in status
+    assert "Somewhere." in status
+
+
+def test_a_status_page_without_a_place_for_the_table_is_refused(book):
+    (book.root / "book" / "status.md").write_text("# Times\n")
+    with pytest.raises(BookError, match=r"book/status\.md"):
+        stage(book, [], "")
+
+
+def test_times_add_up():
+    table = cost_table([Cost("a", "quick", 30, None, None, 1), Cost("b", "quick", 45.4, 10**9, 2 * 10**9, 1)])
+    assert "| all, one after the other | 1 min 15 s |" in table
+    assert "| 45 s | 1.0 GB | 2.0 GB |" in table
+
+
+@pytest.mark.parametrize(
+    ("html", "problem"),
+    [
+        ("<pre>Traceback (most recent call last)</pre>", "shows a traceback"),
+        ("<p>CellTimeoutError</p>", "shows a cell that timed out"),
+        ('<div class="output stderr highlight"></div>', "shows output on standard error"),
+        ('<script src="https://cdn.example/x.js"></script>', "fetches https://cdn.example/x.js"),
+        ('<link rel="stylesheet" href="//cdn.example/x.css">', "fetches //cdn.example/x.css"),
+        ("<script>import('https://cdn.example/x.mjs')</script>", "fetches from a script"),
+        ("<style>@import 'https://cdn.example/x.css'</style>", "fetches from a style"),
+        ('<img src="../_images/a.png" alt="../_images/a.png">', "picture without alt text"),
+        ('<img src="a.png">', "picture without alt text"),
+        ("<p>/somewhere/else/file</p>", "shows a path of this machine"),
+    ],
+)
+def test_a_bad_page_is_found_out(html, problem):
+    found = page_problems(f"<html><body>{html}</body></html>", ("/somewhere/else",))
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+def test_a_good_page_passes():
+    link = '<a href="https://example.org">fetched only when the reader clicks</a>'
+    html = link + '<img src="a.png" alt="A kidney."><script src="b.js">'
+    assert page_problems(html, ("/somewhere",)) == []
+
+
+def test_an_empty_build_is_a_failure(book):
+    problems = check_pages(book, book.root / "nothing")
+    assert {f"{page}.html is missing" for page in book.pages} < set(problems)
+
+
+def test_the_pipeline_starts_without_sphinx_or_papermill():
+    """The Makefile's `notebooks` and every test need it: heavy imports belong in the functions that use them."""
+    modules = "('papermill', 'sphinx', 'torch')"
+    code = f"import sys, guided_attention.book.__main__; print([m for m in {modules} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.stdout.strip() == "[]"
