@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 
@@ -96,7 +96,7 @@ def save_network(path: str | Path, model: nn.Module, spec: ModelSpec) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
-    save_model(model, str(temporary))
+    _save_weights(model, temporary)
     write_text(path.with_suffix(".json"), json.dumps(asdict(spec), indent=2) + "\n")
     os.replace(temporary, path)
     return path
@@ -142,7 +142,7 @@ def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optim
     temporary = folder / f".{final.name}.part"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    save_model(model, str(temporary / "model.safetensors"))
+    _save_weights(model, temporary / "model.safetensors")
     tensors, groups = _flatten(optimizer)
     save_file(tensors, str(temporary / "optimizer.safetensors"))
     write_text(temporary / "state.json", json.dumps({**state, "epoch": epoch, "optimizer": groups}, indent=1))
@@ -184,18 +184,39 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); delete its folder to go on from before.") from error
+        raise CheckpointError(
+            f"{path}: cannot be read ({error}); it is damaged. Delete its folder to go on without it."
+        ) from error
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; expected a network's weights.")
-    try:
-        load_model(model, str(path))
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be read as weights ({error}); the file is damaged.") from error
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: these weights belong to another network ({error}).") from error
+    found, own = _read(path), _weights(model)
+    differing = [name for name in {**own, **found} if _shape(own.get(name)) != _shape(found.get(name))]
+    if differing:
+        raise CheckpointError(
+            f"{path}: these weights belong to another network: {len(differing)} of {len(own)} differ in name or shape, "
+            f"for example {', '.join(differing[:3])}."
+        )
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(found[name])
+
+
+def _save_weights(model: nn.Module, path: Path) -> None:
+    save_file({name: value.contiguous() for name, value in _weights(model).items()}, str(path))
+
+
+def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name; a module that stands in several places (shared encoders) counts once."""
+    kept = set(model.state_dict())
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {name: value.detach() for name, value in named if name in kept}
+
+
+def _shape(value: torch.Tensor | None) -> torch.Size | None:
+    return None if value is None else value.shape
 
 
 def _flatten(optimizer: Optimizer) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:

@@ -129,7 +129,7 @@ def evaluate(
     print(subject_table(scores))
     print(summary_table(summarise(scores)))
     if out is not None:
-        print(f"scores: {write_scores(scores, out)}")
+        print(f"scores: {write_scores(scores, out, device)}")
 
 
 def predict(

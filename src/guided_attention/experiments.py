@@ -27,6 +27,7 @@ from guided_attention.records import (
     Split,
     make_record,
     peak_memory,
+    read_record,
     record_path,
     write_record,
 )
@@ -112,6 +113,12 @@ def run_cell(
         As `fit` does.
     """
     fold = choose_fold(source, cell.fold)
+    target = None if results is None else record_path(results, source.name, cell.model, cell.fold, cell.seed)
+    if target is not None and target.exists() and read_record(target).preset != preset.name:
+        raise SettingsError(
+            f"{target} is a record of preset {read_record(target).preset!r}, which a run of preset {preset.name!r} must "
+            "not replace; give another results folder."
+        )
     source.check().raise_if_bad()
     out_dir = Path(out_dir)
     settings = replace(preset.fit, seed=cell.seed)
@@ -168,8 +175,8 @@ def run_cell(
     spec = ModelSpec(cell.model, options, asdict(settings.inputs), classes=CLASSES, notes=notes)
     save_network(out_dir / "model.safetensors", model, spec)
     write_record(record, out_dir / "record.json")
-    if results is not None:
-        write_record(record, record_path(results, source.name, cell.model, cell.fold, cell.seed))
+    if target is not None:
+        write_record(record, target)
     return record
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 __all__ = ["SegmentationOutput"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class SegmentationOutput:
     """The result of one forward pass.
 
