@@ -190,13 +190,26 @@ def test_chunked_says_that_it_has_no_second_derivative():
         gradient.sum().backward()
 
 
-def test_auto_takes_what_the_benchmark_found(monkeypatch):
-    fused = []
+@pytest.mark.parametrize("native", [False, True])
+def test_auto_takes_what_the_benchmark_found(monkeypatch, native):
+    taken = []
     original = exact._fused
-    monkeypatch.setattr(exact, "_fused", lambda *qkv: fused.append(qkv[0].dtype) or original(*qkv))
+    monkeypatch.setattr(exact, "multiplies_bfloat16", lambda: native)
+    monkeypatch.setattr(exact, "_fused", lambda *qkv: taken.append(qkv[0].dtype) or original(*qkv))
     for dtype in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
         attend(*draw(1, 1, 8, 16, dtype), "auto")
-    assert fused == [torch.float32]
+    assert taken == [torch.float32, *([] if native else [torch.bfloat16]), torch.float16]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [({}, False), ({"avx512_bf16": False}, False), ({"amx_bf16": True}, True), (None, False)]
+)
+def test_whether_the_processor_multiplies_bfloat16(monkeypatch, found, expected):
+    if found is None:  # as in torch 2.8
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert exact.multiplies_bfloat16.__wrapped__() is expected
 
 
 def test_uniform_logits_give_the_mean():

@@ -8,13 +8,14 @@ piece by piece, going backward.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Implementation", "attend"]
+__all__ = ["Implementation", "attend", "multiplies_bfloat16"]
 
 Implementation = Literal["auto", "plain", "fused", "chunked"]
 #: Asking positions in one piece: 512 x 4096 numbers stay in a processor's cache.
@@ -34,21 +35,30 @@ def attend(query: Tensor, key: Tensor, value: Tensor, implementation: Implementa
         ``"plain"`` writes the N x N map down: for reading and for small N. ``"chunked"`` goes through the asking
         positions in pieces, forward and backward, on any device and in any precision (no second derivatives).
         ``"fused"`` hands over to PyTorch's scaled dot-product kernels. ``"auto"`` takes what was measured to be the
-        faster (``benchmarks/attention.py``): fused in single precision and on a GPU in half, else chunked.
+        faster (``benchmarks/attention.py``): fused, but chunked in double precision, and for bfloat16 on a processor
+        that multiplies it natively.
 
     Returns
     -------
     Tensor, (B, C, N)
     """
     if implementation == "auto":
-        fusible = query.dtype == torch.float32 or (query.is_cuda and query.dtype != torch.float64)
-        implementation = "fused" if fusible else "chunked"
+        native = query.dtype == torch.bfloat16 and query.device.type == "cpu" and multiplies_bfloat16()
+        implementation = "chunked" if native or query.dtype == torch.float64 else "fused"
     if implementation == "plain":
         weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (B, N, N): row j is what j attends to
         return value @ weights.transpose(1, 2)
     if implementation == "fused":
         return _fused(query, key, value)
     return _Chunked.apply(query, key, value)
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for products in bfloat16; others emulate them, slowly."""
+    # Older versions of torch cannot tell: then no.
+    found = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
