@@ -1,15 +1,29 @@
 """Checkers for the exercises of the book: each says whether an answer is right and, if not, what is wrong with it."""
 
+from guided_attention.teaching.attention import (
+    check_coordinates,
+    check_one_pixel,
+    check_position_attention,
+    check_query_gradient,
+)
+from guided_attention.teaching.data import check_millilitres, check_out_of_phase, check_paired
 from guided_attention.teaching.evaluation import check_dice, check_msd_both, check_shell_dice
 from guided_attention.teaching.feedback import Feedback
 from guided_attention.teaching.training import check_first_loss, check_patient_rate, check_weight_for_sum
 
 __all__ = [
     "Feedback",
+    "check_coordinates",
     "check_dice",
     "check_first_loss",
+    "check_millilitres",
     "check_msd_both",
+    "check_one_pixel",
+    "check_out_of_phase",
+    "check_paired",
     "check_patient_rate",
+    "check_position_attention",
+    "check_query_gradient",
     "check_shell_dice",
     "check_weight_for_sum",
 ]
