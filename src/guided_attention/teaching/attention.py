@@ -1,0 +1,175 @@
+"""Checkers for the exercises of the chapter *Position attention*."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from guided_attention.models.attention import PositionAttention
+from guided_attention.teaching.feedback import Feedback
+
+__all__ = ["check_coordinates", "check_one_pixel", "check_position_attention", "check_query_gradient"]
+
+
+def check_position_attention(attention: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Feedback:
+    """Check the sum of eq. 3 for a batch, ``attention(q, k, v)``: (B, d, N), (B, d, N), (B, C, N) -> (B, C, N)."""
+    q, k, v = _draw((2, 3, 6), (2, 3, 6), (2, 4, 6))
+    logits = k.transpose(1, 2) @ q  # (B, N answering, N asking)
+    right, wrong = logits.softmax(1), logits.softmax(2)
+    asker = int((wrong[0].sum(0) - 1).abs().argmax())
+    mistakes = {
+        f"The weights of asking position {asker} add up to {wrong[0, :, asker].sum():.2f}, not 1: the softmax ran over "
+        "the positions that ask. Eq. 2 runs it over those that answer.": v @ wrong,
+        "The map is right, but its rows and columns changed places before it met the values: position j got what it "
+        "says, not what it asked for.": v @ right.transpose(1, 2),
+        "These are the values themselves: with index j at the value, as eq. 3 is printed, the weights add up to 1 "
+        "and nothing is fetched. The value of i belongs inside the sum.": v,
+        "The logits were divided by the square root of d. Transformers do that; eq. 2 does not.": v
+        @ (logits / math.sqrt(3)).softmax(1),
+        "Keys and queries changed places: asking positions answered.": v @ logits.transpose(1, 2).softmax(1),
+        "The weights do not add up to 1: after exp comes a division by the sum over i.": v @ logits.exp(),
+        "The logits themselves weigh the values: where is the softmax?": v @ logits,
+        "This is the mean of all values, whoever asks: are q and k used at all?": v.mean(2, keepdim=True).expand_as(v),
+    }
+    praise = "Every asking position has weights that add up to 1, and fetches values of others."
+    verdict = _judge(attention(q, k, v), v @ right, mistakes, praise)
+    if verdict and not attention(400 * q, k, v).isfinite().all():
+        return Feedback(False, "Right for small logits, but exp overflows for large ones: torch.softmax does not.")
+    return verdict
+
+
+def check_one_pixel(weights_of: Callable[[PositionAttention, Tensor, int, int], Tensor]) -> Feedback:
+    """Check the attention of one pixel, ``weights_of(module, x, row, col)``: x (B, C, h, w) -> (B, h, w).
+
+    The answer may not make anything of N x N numbers on its way, N = h w.
+    """
+    torch.manual_seed(0)
+    module = PositionAttention(16, reduction=4).double()
+    (x,) = _draw((2, 16, 6, 10))
+    row, col = 4, 3
+    with torch.no_grad():
+        query, key = module.query(x).flatten(2), module.key(x).flatten(2)
+        logits = (key.transpose(1, 2) @ query).unflatten(1, (6, 10))  # (B, h, w, N asking)
+        whole, j, n = logits.flatten(1, 2).softmax(1).unflatten(1, (6, 10)), row * 10 + col, 60
+        features = torch.einsum("bchw,bc->bhw", x, x[:, :, row, col]).flatten(1).softmax(1).view(2, 6, 10)
+        mistakes = {
+            f"This is the attention of ({col}, {row}): row and column changed places.": whole[..., col * 10 + row],
+            "The flat index of (row, col) is row * w + col: a row has w positions, not h.": whole[..., row * 6 + col],
+            "These are logits: the softmax over all positions is missing.": logits[..., j],
+            "The softmax ran along one axis of the picture only; it runs over all h w positions.": logits[
+                ..., j
+            ].softmax(2),
+            "This is how much everyone asks of this pixel. Asked for was what this pixel asks of everyone: its query, "
+            "all keys.": whole.flatten(1, 2)[:, j].unflatten(1, (6, 10)),
+            "The features were compared as they are; the 1x1 convolutions module.query and module.key come first.": (
+                features
+            ),
+        }
+        with _LargestResult() as watch:
+            found = weights_of(module, x, row, col)
+        verdict = _judge(found, whole[..., j], mistakes, "One query, all keys: N numbers instead of N x N.")
+    if verdict and watch.numbers >= n * n:
+        return Feedback(
+            False,
+            f"Right, but {watch.numbers} numbers were held at once: {n} x {n} for each image. One query is enough.",
+        )
+    return verdict
+
+
+def check_coordinates(add_place: Callable[[Tensor], Tensor]) -> Feedback:
+    """Check features that know their place, ``add_place(x)``: (B, C, h, w) -> (B, C + 2, h, w)."""
+    (x,) = _draw((2, 3, 4, 6))
+
+    def extended(rows: Tensor, columns: Tensor) -> Tensor:
+        down, across = torch.meshgrid(rows.double(), columns.double(), indexing="ij")
+        return torch.cat([x, torch.stack([down, across]).expand(2, -1, -1, -1)], dim=1)
+
+    rows, columns = torch.linspace(-1, 1, 4), torch.linspace(-1, 1, 6)
+    right = extended(rows, columns)
+    mistakes = {
+        "The first new channel should be the row and the second the column; yours are the other way round.": right[
+            :, [0, 1, 2, 4, 3]
+        ],
+        "The coordinates should come after the features, not before them.": right[:, [3, 4, 0, 1, 2]],
+        "The coordinates are pixel numbers; they should run from -1 to 1, or they drown the features.": extended(
+            torch.arange(4), torch.arange(6)
+        ),
+        "The coordinates run from 0 to 1; asked for was -1 to 1.": extended((rows + 1) / 2, (columns + 1) / 2),
+        "The features were changed; they should be the first C channels, as they came.": torch.cat(
+            [x + right[:, 3:4] + right[:, 4:], right[:, 3:]], dim=1
+        ),
+    }
+    praise = "Now a shuffled image is another image: two pixels of one grey no longer look the same."
+    return _judge(add_place(x), right, mistakes, praise)
+
+
+def check_query_gradient(
+    query_gradient: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor],
+) -> Feedback:
+    """Check one piece of the backward pass, ``query_gradient(q, k, v, out, lse, grad)`` -> (d, M).
+
+    For M asking positions: q (d, M), out and grad (C, M), lse (M,); all N answer: k (d, N), v (C, N).
+    """
+    q, k, v, grad = _draw((3, 4), (3, 7), (5, 7), (5, 4))
+    q.requires_grad_()
+    out = v @ (k.T @ q).softmax(0)
+    (right,) = torch.autograd.grad(out, q, grad)
+    q, out = q.detach(), out.detach()
+    logits = k.T @ q
+    lse = logits.logsumexp(0)
+    weights, from_value = (logits - lse).exp(), v.T @ grad
+    shared = (grad * out).sum(0)
+    mistakes = {
+        "The softmax is missing a term: when one weight grows the others shrink. Subtract the sum of grad * out over "
+        "the channels before multiplying with the weights.": k @ (weights * from_value),
+        "exp(logits) are not yet the weights: subtract lse first.": k @ (logits.exp() * (from_value - shared)),
+        "The weights are missing: the softmax multiplies by them on the way back.": k @ (from_value - shared),
+        "This has the opposite sign.": -right,
+        "This is the gradient of the logits. One product with the keys is still missing.": weights
+        * (from_value - shared),
+        "The shared term is one number for each asking position: sum over channels only.": k
+        @ (weights * (from_value - (grad * out).sum())),
+    }
+    praise = "The map was never stored, and the gradient is exact: lse is all that has to be remembered."
+    return _judge(query_gradient(q, k, v, out, lse, grad), right, mistakes, praise)
+
+
+class _LargestResult(TorchDispatchMode):
+    """Remembers the size of the largest tensor that any operation returned."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, Tensor):
+                self.numbers = max(self.numbers, tensor.numel())
+        return result
+
+
+def _draw(*shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+
+
+def _judge(found: object, right: Tensor, mistakes: Mapping[str, Tensor], praise: str) -> Feedback:
+    """Praise the right answer, or name the mistake whose result was found."""
+    if not isinstance(found, Tensor):
+        return Feedback(False, f"Expected a tensor, found {type(found).__name__}.")
+    if _same(found, right):
+        return Feedback(True, praise)
+    for message, result in mistakes.items():
+        if _same(found, result):
+            return Feedback(False, message)
+    if found.shape != right.shape:
+        return Feedback(False, f"Expected the shape {tuple(right.shape)}, found {tuple(found.shape)}.")
+    apart = (found.detach().to(right.dtype) - right).abs().max()
+    return Feedback(False, f"The shape is right, the numbers are not: they are off by up to {apart:.3g}.")
+
+
+def _same(found: Tensor, result: Tensor) -> bool:
+    return found.shape == result.shape and torch.allclose(found.detach().to(result.dtype), result, 1e-5, 1e-7)
