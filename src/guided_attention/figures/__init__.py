@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart. E
 orientation: the patient's right is on the picture's left, and letters R and L say so.
 """
 
+from guided_attention.figures.asking import show_asking, show_map
 from guided_attention.figures.attention import show_attention
 from guided_attention.figures.curves import show_curves
 from guided_attention.figures.diagrams import show_network, show_scale
@@ -13,9 +14,11 @@ from guided_attention.figures.slices import ORGAN_COLOURS, organ_legend, show_er
 __all__ = [
     "ORGAN_COLOURS",
     "organ_legend",
+    "show_asking",
     "show_attention",
     "show_curves",
     "show_errors",
+    "show_map",
     "show_network",
     "show_scale",
     "show_scores",
