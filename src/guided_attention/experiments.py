@@ -5,12 +5,14 @@ Chapter *Training the network* runs one; the command line runs the same function
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from guided_attention.checkpoints import ModelSpec, save_network
 from guided_attention.data import DataSource, Fold, Volume, folds_for
@@ -33,7 +35,7 @@ from guided_attention.records import (
 )
 from guided_attention.training import fit
 
-__all__ = ["Cell", "choose_fold", "describe", "run_cell"]
+__all__ = ["Cell", "choose_fold", "describe", "run_cell", "runs_folder"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,19 @@ class Cell:
     model: str
     fold: int = 0
     seed: int = 0
+
+
+def runs_folder() -> Path:
+    """Return where the chapters keep what they train.
+
+    The folder that the environment variable ``GUIDED_ATTENTION_RUNS`` names; without it ``runs`` in the repository,
+    or in the working directory where the package is installed without one.
+    """
+    named = os.environ.get("GUIDED_ATTENTION_RUNS")
+    if named:
+        return Path(named)
+    repository = Path(__file__).resolve().parents[2]
+    return (repository if (repository / "pyproject.toml").is_file() else Path.cwd()) / "runs"
 
 
 def choose_fold(source: DataSource, index: int) -> Fold:
@@ -92,8 +107,8 @@ def run_cell(
     preset : Preset
         Network size and protocol.
     out_dir : path
-        Gets checkpoints, ``history.csv``, ``model.safetensors`` with ``model.json``, and ``record.json``. An
-        interrupted run goes on from there.
+        Gets checkpoints, ``history.csv``, ``model.safetensors``, ``model.json`` and ``record.json``. An interrupted
+        run goes on from there; a second process waits until the first has finished.
     results : path, optional
         Also write the record to ``results/DATASET/MODEL/foldK-seedS.json``.
     weights : path, optional
@@ -116,11 +131,30 @@ def run_cell(
     target = None if results is None else record_path(results, source.name, cell.model, cell.fold, cell.seed)
     if target is not None and target.exists() and read_record(target).preset != preset.name:
         raise SettingsError(
-            f"{target} is a record of preset {read_record(target).preset!r}, which a run of preset {preset.name!r} must "
-            "not replace; give another results folder."
+            f"{target} is a record of preset {read_record(target).preset!r}; a run of preset {preset.name!r} must not "
+            "replace it. Give another results folder."
         )
     source.check().raise_if_bad()
     out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(out_dir / ".lock"):
+        record = _train_and_evaluate(cell, fold, source, preset, out_dir, weights, accelerator, devices, progress)
+    if target is not None:
+        write_record(record, target)
+    return record
+
+
+def _train_and_evaluate(
+    cell: Cell,
+    fold: Fold,
+    source: DataSource,
+    preset: Preset,
+    out_dir: Path,
+    weights: str | Path | None,
+    accelerator: str,
+    devices: int,
+    progress: bool,
+) -> Record:
     settings = replace(preset.fit, seed=cell.seed)
     options = preset.model_options(cell.model) | ({} if weights is None else {"weights": str(weights)})
     torch.manual_seed(cell.seed)
@@ -175,8 +209,6 @@ def run_cell(
     spec = ModelSpec(cell.model, options, asdict(settings.inputs), classes=CLASSES, notes=notes)
     save_network(out_dir / "model.safetensors", model, spec)
     write_record(record, out_dir / "record.json")
-    if target is not None:
-        write_record(record, target)
     return record
 
 

@@ -1,4 +1,4 @@
-"""Execute all chapters, two at a time, and only those that changed (page *How long the chapters take*)."""
+"""Execute all chapters in reading order, and only those that changed (page *How long the chapters take*)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def execute_chapters(book: Book, preset: str = "quick", jobs: int | None = None)
     preset : str
         Goes into each chapter's ``parameters`` cell.
     jobs : int, optional
-        How many run side by side; default 2, or 1 where there is one processor. They share the processors.
+        How many run side by side; they share the processors. Default 1: training uses all of them, and a chapter may
+        go on with what an earlier one trained.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def execute_chapters(book: Book, preset: str = "quick", jobs: int | None = None)
         After all have run, if any failed: the names, and the end of each log.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = jobs or min(2, cores)
+    jobs = jobs or 1
     out = book.build / "chapters"
     out.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(jobs) as pool:
@@ -71,6 +72,8 @@ def _run(book: Book, stem: str, out: Path, preset: str, threads: int) -> str | N
         "OMP_NUM_THREADS": str(threads),
         "TQDM_DISABLE": "1",  # progress bars are for terminals
         "GUIDED_ATTENTION_DATA": str(book.build / "data"),
+        # Networks that other code trained must not answer for this one.
+        "GUIDED_ATTENTION_RUNS": str(book.build / "runs" / _digest(book, preset, [])[:12]),
     }
     command = [sys.executable, "-m", "guided_attention.book", "execute", stem, "--preset", preset]
     start = time.perf_counter()
@@ -88,7 +91,10 @@ def _run(book: Book, stem: str, out: Path, preset: str, threads: int) -> str | N
 
 def fingerprint(book: Book, stem: str, preset: str) -> str:
     """Hash of all that a chapter's outputs depend on: text, preset, package, results, versions, data, Python."""
-    files: Iterable[Path] = [book.chapter(stem)]
+    return _digest(book, preset, [book.chapter(stem)])
+
+
+def _digest(book: Book, preset: str, files: Iterable[Path]) -> str:
     files = [*files, *sorted(path for pattern in _INPUTS for path in book.root.glob(pattern) if path.is_file())]
     digest = hashlib.sha256(f"{preset} {sys.version}".encode())
     for path in files:
