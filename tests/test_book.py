@@ -92,6 +92,7 @@ def test_a_stale_notebook_stops_the_build(book, capsys, monkeypatch):
         ("1 / 0", "ZeroDivisionError"),
         ("import warnings\nwarnings.warn('odd')", "writes to standard error"),
         ("import time\ntime.sleep(60)", "took more than 1 s"),
+        ("import os\nos._exit(9)", "kernel died"),
     ],
 )
 def test_a_chapter_that_fails_says_how(tmp_path, code, message):

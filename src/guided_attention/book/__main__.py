@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m guided_attention.book", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="data, chapters, pages, checks")
-    build.add_argument("--jobs", type=int, help="chapters to run side by side (default 2)")
+    build.add_argument("--jobs", type=int, help="chapters to run side by side (default 1)")
     notebooks = commands.add_parser("notebooks", help="write notebooks/ from chapters/")
     notebooks.add_argument("--check", action="store_true", help="only say which are stale")
     commands.add_parser("check", help="check the pages of the last build")

@@ -48,8 +48,7 @@ def build_book(book: Book, preset: str = "quick", jobs: int | None = None) -> Pa
     _say(f"chapters: {', '.join(book.chapters)}", clock)
     costs = execute_chapters(book, preset, jobs)
     _say("pages", clock)
-    threads = costs[0].threads if costs else 1
-    make_pages(book, stage(book, costs, describe_machine(preset, threads)))
+    make_pages(book, stage(book, costs, describe_machine(costs)))
     _say("checks", clock)
     problems = check_pages(book)
     if problems:

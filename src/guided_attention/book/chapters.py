@@ -69,7 +69,7 @@ def _run(book: Book, stem: str, out: Path, preset: str, threads: int) -> str | N
     shutil.rmtree(out / stem, ignore_errors=True)
     environment = {
         **os.environ,
-        "OMP_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
         "TQDM_DISABLE": "1",  # progress bars are for terminals
         "GUIDED_ATTENTION_DATA": str(book.build / "data"),
         # Networks that other code trained must not answer for this one.
@@ -95,7 +95,9 @@ def fingerprint(book: Book, stem: str, preset: str) -> str:
 
 
 def _digest(book: Book, preset: str, files: Iterable[Path]) -> str:
-    files = [*files, *sorted(path for pattern in _INPUTS for path in book.root.glob(pattern) if path.is_file())]
+    pipeline = book.root / "src" / "guided_attention" / "book"  # how pages are made changes no number on them
+    inputs = {path for pattern in _INPUTS for path in book.root.glob(pattern) if path.is_file()}
+    files = [*files, *sorted(path for path in inputs if pipeline not in path.parents)]
     digest = hashlib.sha256(f"{preset} {sys.version}".encode())
     for path in files:
         digest.update(f"{path.relative_to(book.root)} ".encode() + hashlib.sha256(path.read_bytes()).digest())

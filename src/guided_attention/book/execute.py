@@ -48,7 +48,7 @@ class Cost:
     threads: int
 
 
-def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", timeout: int = 600) -> Cost:
+def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", timeout: int = 1200) -> Cost:
     """Execute a chapter; write ``out/STEM.ipynb`` with outputs and ``out/STEM.json`` with its cost.
 
     The chapter runs in ``out/STEM/``, an empty folder of its own, so that what it writes never reaches the checkout.
@@ -71,6 +71,7 @@ def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", tim
     """
     import nbformat
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     notebook = read_chapter(book, stem)
@@ -90,6 +91,8 @@ def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", tim
         raise BookError(f"{where} failed: {error.ename}: {error.evalue}\n{error.source}") from error
     except TimeoutError as error:
         raise BookError(f"chapters/{stem}.md: a cell took more than {timeout} s.\n{error}") from error
+    except DeadKernelError as error:
+        raise BookError(f"chapters/{stem}.md: its kernel died; most often because memory ran out.") from error
     seconds = time.perf_counter() - start
     executed = nbformat.read(done, as_version=4)
     meter = executed.cells.pop()

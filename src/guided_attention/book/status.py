@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 from guided_attention.book.execute import Cost
 from guided_attention.provenance import provenance
@@ -29,16 +30,21 @@ def cost_table(costs: list[Cost]) -> str:
     return "\n".join(rows)
 
 
-def describe_machine(preset: str, jobs_threads: int) -> str:
+def describe_machine(costs: list[Cost]) -> str:
     """Say where and when the chapters ran, for the line under the table."""
+    presets, threads = sorted({cost.preset for cost in costs}), sorted({cost.threads for cost in costs})
     here = provenance()
     today = datetime.date.today().isoformat()
     commit = f" at commit `{here.commit[:10]}`" if here.commit else ""
     changed = " with uncommitted changes" if here.dirty else ""
     return (
-        f"Preset `{preset}`, {jobs_threads} thread(s) for each chapter, two chapters at a time; {here.device}, "
-        f"Python {here.python}, PyTorch {here.torch}, NumPy {here.numpy}. Built on {today}{commit}{changed}."
+        f"Preset {_list(presets)}, threads {_list(threads)}; {here.device}, Python {here.python}, PyTorch {here.torch}, "
+        f"NumPy {here.numpy}. Built on {today}{commit}{changed}."
     )
+
+
+def _list(items: Sequence[object]) -> str:
+    return ", ".join(f"`{item}`" for item in items)
 
 
 def _time(seconds: float) -> str:
