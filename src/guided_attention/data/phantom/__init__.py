@@ -1,11 +1,11 @@
 """A digital abdomen: synthetic MR images with labels, in CHAOS's layout (chapter *From scanner to tensor*).
 
-It exists so that everything in the book runs without a download, and so that physics can be shown with the truth at hand. It is
-good for teaching and for testing programs. It is *not* a substitute for patients: no disease, no contrast agent, no flow, no
-real breathing, no statistics of real anatomy; scores on it say nothing about scores in a clinic.
+It exists so that everything in the book runs without a download, and so that physics can be shown with the truth at
+hand. It is good for teaching and for testing programs. It is *not* a substitute for patients: no disease, no contrast
+agent, no flow, no real breathing, no statistics of real anatomy; scores on it say nothing about scores in a clinic.
 
-The way through it: `draw_anatomy` (shapes) -> `fractions` (tissues per voxel) -> `magnitudes` (physics) -> `expose` (shading,
-ghosts, noise, 12 bits) -> `write_subject` (DICOM and PNG).
+The way through it: `draw_anatomy` (shapes) -> `fractions` (tissues per voxel) -> `magnitudes` (physics) -> `expose`
+(shading, ghosts, noise, 12 bits) -> `write_subject` (DICOM and PNG).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The body around the organs: wall, ribs, spine, muscles, great vessels, lungs (chapter *From scanner to tensor*).
 
-Coordinates in mm: x to the patient's left, y to the back, z to the head; the origin lies in the middle of the body at the
-height of the kidneys. Sizes are those of an adult, drawn per subject; they are not fitted to any population.
+Coordinates in mm: x to the patient's left, y to the back, z to the head; the origin lies in the middle of the body at
+the height of the kidneys. Sizes are those of an adult, drawn per subject; they are not fitted to any population.
 """
 
 from __future__ import annotations
@@ -94,11 +94,12 @@ def draw_spine(rng: np.random.Generator, body: Body) -> list[tuple[Shape, str]]:
     radius = rng.uniform(20, 24)
     middle = front + 0.78 * radius
     canal = middle + 0.78 * radius + 9
-    parts: list[tuple[Shape, str]] = []
+    # what fills the hollow between the back muscles and the wall
+    parts: list[tuple[Shape, str]] = [(Disc((0, canal + 21, 0), (62, 19), 900), "muscle")]
     for side in (-1, 1):
         back = (rng.uniform(28, 34), rng.uniform(20, 25), 900)
         parts += [(Ellipsoid((side * 35, canal + 9, 0), back, rotation(0, 0, side * 12)), "muscle")]
-        parts += [(Ellipsoid((side * 63, canal - 8, -60), (17, 11, 80), rotation(0, 0, -side * 25)), "muscle")]
+        parts += [(Ellipsoid((side * 64, canal + 1, -60), (15, 9, 80), rotation(0, 0, -side * 20)), "muscle")]
         psoas = [(28, middle + 3, 25), (36, middle, -40), (46, middle - 6, -120), (52, middle - 12, -180)]
         parts += [(_mirrored(psoas, side, np.array([5, 15, 21, 24]) * rng.uniform(0.85, 1.1)), "muscle")]
         crus = [(13, front + 8, -30), (16, front + 2, 30), (20, front - 6, 80)]

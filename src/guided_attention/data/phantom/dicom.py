@@ -17,9 +17,9 @@ GREYS = np.array([0, 63, 126, 189, 252], np.uint8)
 def write_subject(phantom: PhantomSubject, folder: Path, seed: int) -> None:
     """Write one subject to ``folder`` (the place of CHAOS's ``MR/ID``).
 
-    As in CHAOS, in-phase and out-of-phase images share one series UID and one set of labels, the labels carry the file names
-    of the in-phase images, and the order of the file numbers is that of acquisition: upwards, downwards, or every other
-    slice first. Only positions tell the anatomical order.
+    As in CHAOS, in-phase and out-of-phase images share one series UID and one set of labels, the labels carry the file
+    names of the in-phase images, and the order of the file numbers is that of acquisition: upwards, downwards, or every
+    other slice first. Only positions tell the anatomical order.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
 
     def kidney(side: int) -> tuple[Ellipsoid, Shape]:
         k = np.clip(rng.normal(1, 0.08), 0.88, 1.18)
-        centre = at(side * 66, 36, 10 if side > 0 else -4, 5)
+        centre = at(side * 67, 32, 10 if side > 0 else -4, 5)
         turn = rotation(rng.normal(-8, 4), side * rng.normal(10, 4), side * rng.normal(35, 10))
         bean = Ellipsoid(centre, (27 * k, 32 * k, 57 * k), turn)
         # the hilum looks forward and inward

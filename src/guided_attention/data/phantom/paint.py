@@ -2,99 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from guided_attention.data.phantom.body import Body, draw_body, draw_spine
-from guided_attention.data.phantom.bowel import draw_bowel
-from guided_attention.data.phantom.organs import Organs, draw_organs
-from guided_attention.data.phantom.shapes import Shape, Tube, Waves
+from guided_attention.data.phantom.anatomy import Anatomy
+from guided_attention.data.phantom.plane import Plane
 from guided_attention.data.phantom.tissues import tissue_number as T
 
-__all__ = ["REACH", "Anatomy", "draw_anatomy", "paint_plane"]
-
-#: Largest displacement that the deformation may cause, mm; boxes of shapes are padded by it.
-REACH = 14.0
-
-
-@dataclass(frozen=True, eq=False)
-class Anatomy:
-    """Everything that decides which tissue lies where in one subject."""
-
-    body: Body
-    spine: list[tuple[Shape, str]]
-    organs: Organs
-    bowel: list[tuple[Tube, str]]
-    bend: tuple[Waves, Waves, Waves]
-    ripple: tuple[Waves, Waves, Waves]
-    mottle: Waves
-    speckle: Waves
-
-
-def draw_anatomy(rng: np.random.Generator) -> Anatomy:
-    """Draw one subject's anatomy: sizes, places, shapes, and a smooth deformation of them all."""
-    body = draw_body(rng)
-    return Anatomy(
-        body=body,
-        spine=draw_spine(rng, body),
-        organs=draw_organs(rng, body),
-        bowel=draw_bowel(rng, body),
-        bend=tuple(Waves(rng, 6, (150, 400)) for _ in range(3)),
-        ripple=tuple(Waves(rng, 10, (35, 90)) for _ in range(3)),
-        mottle=Waves(rng, 18, (25, 70)),
-        speckle=Waves(rng, 30, (9, 26)),
-    )
-
-
-class _Plane:
-    """One plane of points at height z: deformed coordinates, tissue and organ of each."""
-
-    def __init__(self, anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> None:
-        self.x0, self.y0, self.z0 = x, y, z
-        bend, ripple = ([wave.plane(x, y, z) for wave in waves] for waves in (anatomy.bend, anatomy.ripple))
-        shift = [4.0 * slow + 1.2 * fast for slow, fast in zip(bend, ripple, strict=True)]
-        # the wall bends with everything else, but has no ripples; it is thicker here and thinner there
-        self.wall_x, self.wall_y = (
-            x[None, :].astype(np.float32) + 4 * bend[0],
-            y[:, None].astype(np.float32) + 4 * bend[1],
-        )
-        self.thickness = np.clip(1 + 0.22 * bend[2] + 0.08 * ripple[2], 0.5, 1.6)
-        self.x = x[None, :].astype(np.float32) + np.clip(shift[0], -REACH, REACH)
-        self.y = y[:, None].astype(np.float32) + np.clip(shift[1], -REACH, REACH)
-        self.z = np.float32(z) + np.clip(shift[2], -REACH, REACH)
-        self.reach = [(float(s.min()), float(s.max())) for s in shift]
-        self.tissue = np.zeros(self.x.shape, np.uint8)
-        self.organ = np.zeros(self.x.shape, np.uint8)
-
-    def window(self, shape: Shape, pad: float = 0.0):
-        """Rows and columns that can lie inside the shape, or None where it misses the plane."""
-        # a point p is inside when p + shift is: the box moves by the least and the largest shift
-        (x0, x1), (y0, y1), (z0, z1) = shape.box
-        (a0, a1), (b0, b1), (c0, c1) = self.reach
-        if not z0 - pad - c1 <= self.z0 <= z1 + pad - c0:
-            return None
-        rows = slice(*np.searchsorted(self.y0, (y0 - pad - b1, y1 + pad - b0)))
-        columns = slice(*np.searchsorted(self.x0, (x0 - pad - a1, x1 + pad - a0)))
-        return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
-
-    def level(self, shape: Shape, window) -> np.ndarray:
-        return shape.level(self.x[window], self.y[window], self.z[window])
-
-    def paint(
-        self, shape: Shape, tissue: int, where: np.ndarray, organ: int = 0, shell: int | None = None, thick: float = 0.0
-    ):
-        """Paint a shape where allowed; with ``shell``, its outermost ``thick`` mm get another tissue."""
-        window = self.window(shape)
-        if window is None:
-            return None
-        level = self.level(shape, window)
-        inside = (level > 0) & where[window]
-        np.copyto(self.tissue[window], tissue, where=inside)
-        np.copyto(self.organ[window], organ, where=inside)
-        if shell is not None:
-            np.copyto(self.tissue[window], shell, where=inside & (level < thick))
-        return window, level, inside
+__all__ = ["paint_plane"]
 
 
 def paint_plane(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
@@ -116,11 +30,11 @@ def paint_plane(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> tup
     organ : ndarray, uint8, (H, W)
         Class as in `guided_attention.data.CLASSES`.
     """
-    plane = _Plane(anatomy, x, y, z)
-    cavity = _wall(plane, anatomy)
+    plane = Plane(anatomy.bend, anatomy.ripple, x, y, z)
+    cavity, trunk = _wall(plane, anatomy)
     solid = np.zeros_like(cavity)
     for shape, name in anatomy.spine:
-        done = plane.paint(shape, T(name), plane.tissue > 0)
+        done = plane.paint(shape, T(name), trunk)
         if done:
             solid[done[0]] |= done[2]
     room = cavity & ~solid
@@ -132,8 +46,8 @@ def paint_plane(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> tup
     return plane.tissue, plane.organ
 
 
-def _wall(plane: _Plane, anatomy: Anatomy) -> np.ndarray:
-    """Paint skin, fat, muscle, ribs and the fat inside; return where the cavity is."""
+def _wall(plane: Plane, anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
+    """Paint skin, fat, muscle, ribs and the fat inside; return where the cavity is, and the cavity with its wall."""
     body = anatomy.body
     out = body.outside(plane.wall_x, plane.wall_y, plane.z0)
     flank = np.abs(plane.wall_x)
@@ -158,7 +72,7 @@ def _wall(plane: _Plane, anatomy: Anatomy) -> np.ndarray:
         np.copyto(plane.tissue, T("marrow"), where=(rib < -1.5) & high)
     cavity = out < 0
     np.copyto(plane.tissue, T("visceral fat"), where=cavity)
-    return cavity
+    return cavity, out < muscle
 
 
 def _either(where: np.ndarray, yes: float, no: float) -> np.ndarray:
@@ -166,7 +80,7 @@ def _either(where: np.ndarray, yes: float, no: float) -> np.ndarray:
     return np.where(where, np.float32(yes), np.float32(no))
 
 
-def _chest(plane: _Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray, speckle: np.ndarray) -> np.ndarray:
+def _chest(plane: Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray, speckle: np.ndarray) -> np.ndarray:
     """Paint lungs, heart and diaphragm; return where they are."""
     gap = plane.z - anatomy.body.diaphragm(plane.x, plane.y)
     chest = room & (gap > -3.5)
@@ -181,7 +95,7 @@ def _chest(plane: _Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray
     return chest
 
 
-def _bowel(plane: _Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray, speckle: np.ndarray) -> None:
+def _bowel(plane: Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray, speckle: np.ndarray) -> None:
     """Paint the loops: wall outside, fluid, chyme, stool or gas inside."""
     # small vessels make the fat between the loops uneven
     net = room & (plane.tissue == T("visceral fat")) & (speckle > 1.9) & (plane.y < 25)
@@ -203,7 +117,7 @@ def _bowel(plane: _Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray
         np.copyto(tissue, mixed[window] if contents == "mixed" else T(contents), where=core)
 
 
-def _upper_organs(plane: _Plane, anatomy: Anatomy, room: np.ndarray, speckle: np.ndarray) -> None:
+def _upper_organs(plane: Plane, anatomy: Anatomy, room: np.ndarray, speckle: np.ndarray) -> None:
     """Paint pancreas, duodenum, stomach, spleen, liver with its vessels, gall bladder."""
     organs = anatomy.organs
     plane.paint(organs.pancreas, T("pancreas"), room & (speckle < 1.2))
@@ -213,7 +127,7 @@ def _upper_organs(plane: _Plane, anatomy: Anatomy, room: np.ndarray, speckle: np
         window, level, inside = done
         np.copyto(plane.tissue[window], T("gas"), where=inside & (level > 4) & (plane.y[window] < organs.gas_level))
         np.copyto(plane.tissue[window], T("fluid"), where=inside & (level > 4) & (speckle[window] > 1.5))
-    _clear(plane, organs.spleen, room, 2.0)
+    plane.clear(organs.spleen, room, 2.0)
     plane.paint(organs.spleen, T("spleen"), room, organ=4)
     plane.paint(organs.liver, T("liver"), room, organ=1)
     liver = plane.organ == 1
@@ -222,10 +136,10 @@ def _upper_organs(plane: _Plane, anatomy: Anatomy, room: np.ndarray, speckle: np
     plane.paint(organs.gall_bladder, T("bile"), room, shell=T("wall"), thick=1.5)
 
 
-def _kidneys(plane: _Plane, anatomy: Anatomy, room: np.ndarray) -> None:
+def _kidneys(plane: Plane, anatomy: Anatomy, room: np.ndarray) -> None:
     """Paint both kidneys in their fat: cortex, pyramids of medulla, sinus."""
     for organ, (bean, shape) in zip((2, 3), anatomy.organs.kidneys, strict=True):
-        _clear(plane, bean, room, 3.5)
+        plane.clear(bean, room, 3.5)
         done = plane.paint(shape, T("kidney cortex"), room, organ=organ)
         if not done:
             continue
@@ -236,12 +150,3 @@ def _kidneys(plane: _Plane, anatomy: Anatomy, room: np.ndarray) -> None:
         pyramid = np.cos(4 * angle + 2 * c) * np.cos(5.5 * c) > -0.25
         np.copyto(plane.tissue[window], T("kidney medulla"), where=inside & (radius < 0.76) & pyramid & (level > 4))
         np.copyto(plane.tissue[window], T("renal sinus"), where=inside & (a * a * 2 + b * b * 2 + c * c * 1.2 < 0.12))
-
-
-def _clear(plane: _Plane, shape: Shape, room: np.ndarray, margin: float) -> None:
-    """Lay fat around a shape, over what was painted before."""
-    window = plane.window(shape, margin)
-    if window is not None:
-        around = (plane.level(shape, window) > -margin) & room[window]
-        np.copyto(plane.tissue[window], T("visceral fat"), where=around)
-        np.copyto(plane.organ[window], 0, where=around)

@@ -1,7 +1,7 @@
 """The signal of one voxel: relaxation, fat and water, and the noise of a magnitude image.
 
-Times are in milliseconds, angles in degrees, frequencies in hertz. All functions broadcast over arrays. Built in chapter
-*From scanner to tensor*.
+Times are in milliseconds, angles in degrees, frequencies in hertz. All functions broadcast over arrays. Built in
+chapter *From scanner to tensor*.
 """
 
 from __future__ import annotations

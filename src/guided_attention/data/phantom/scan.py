@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guided_attention.data.phantom.paint import REACH, Anatomy, paint_plane
+from guided_attention.data.phantom.anatomy import Anatomy
+from guided_attention.data.phantom.geometry import Geometry
+from guided_attention.data.phantom.paint import paint_plane
 from guided_attention.data.phantom.physics import fat_water_magnitude, rician, spin_echo, spoiled_gradient_echo
+from guided_attention.data.phantom.plane import REACH
 from guided_attention.data.phantom.settings import PhantomSettings
-from guided_attention.data.phantom.shapes import Waves
 from guided_attention.data.phantom.tissues import FAT_T1, FAT_T2, FAT_T2STAR, TISSUES, tissue_number
+from guided_attention.data.phantom.waves import Waves
 from guided_attention.data.volume import CLASSES
 
-__all__ = ["Geometry", "Protocol", "draw_geometry", "expose", "fractions", "magnitudes", "moving_parts", "signals"]
+__all__ = ["Protocol", "expose", "fractions", "magnitudes", "moving_parts", "signals"]
 
 
 @dataclass(frozen=True)
@@ -28,50 +31,6 @@ class Protocol:
     t2_tr: float = 2500.0
     t2_te: float = 80.0
     spir_residue: float = 0.12
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Where the voxels lie: matrix, in-plane spacing, slice distance and thickness (mm), height of the lowest slice."""
-
-    matrix: int
-    spacing: float
-    distance: float
-    thickness: float
-    slices: int
-    bottom: float
-    centre: tuple[float, float]
-
-    def rows_and_columns(self, samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Return the coordinates (mm) of columns and rows, ``samples`` per voxel."""
-        n = self.matrix * samples
-        middle = (np.arange(n) - (n - 1) / 2) * self.spacing / samples
-        return middle + self.centre[0], middle + self.centre[1]
-
-    def heights(self) -> np.ndarray:
-        """Return the heights of the slice centres, mm, from the feet up."""
-        return self.bottom + self.distance * np.arange(self.slices)
-
-
-def draw_geometry(rng: np.random.Generator, anatomy: Anatomy, settings: PhantomSettings) -> Geometry:
-    """Draw a field of view that holds the body and slices that hold liver, spleen and kidneys."""
-    body = anatomy.body
-    large = rng.random() < settings.large_share
-    matrix = settings.large_matrix if large else settings.matrix
-    # the range 1.36 to 1.89 mm belongs to 256 columns; a coarser matrix sees the same body
-    field = np.clip(2 * body.outer_width * rng.uniform(1.1, 1.25), 1.36 * 256, 1.89 * 256)
-    distance = rng.uniform(*settings.slice_distance)
-    bottom = -rng.uniform(80, 115)
-    slices = int(np.clip(round((body.dome + rng.uniform(10, 30) - bottom) / distance), *settings.slices))
-    return Geometry(
-        matrix=matrix,
-        spacing=round(float(field / matrix), 4),
-        distance=round(float(distance), 3),
-        thickness=round(float(distance * rng.uniform(0.7, 0.9)), 2),
-        slices=slices,
-        bottom=round(float(bottom), 2),
-        centre=(round(float(rng.normal(0, 4)), 2), round(float(rng.normal(0, 4)), 2)),
-    )
 
 
 def fractions(
@@ -117,7 +76,7 @@ def _count(planes: list[np.ndarray], m: int, kinds: int) -> np.ndarray:
 
 
 def signals(table: dict[str, np.ndarray], protocol: Protocol) -> dict[str, np.ndarray]:
-    """Signal per tissue of water and fat in each image: ``water_in``, ``fat_in``, ``water_out``, ``fat_out``, ``t2``."""
+    """Signal per tissue: ``water_in``, ``fat_in``, ``water_out``, ``fat_out``, ``t2`` (water) and ``t2_fat``."""
     water, fat = table["pd"] * (1 - table["fat"]), table["pd"] * table["fat"]
     out = {}
     for name, te in (("in", protocol.te_in), ("out", protocol.te_out)):
@@ -148,7 +107,7 @@ def expose(
     images : sequence of ndarray, float32, (D, H, W)
         Noiseless magnitudes; the brightest part of the first sets the scale.
     moving : ndarray, float32, (D, H, W)
-        How much of each voxel moves with breath or pulse, from 0; its signal repeats along the phase-encoding direction.
+        How much of each voxel moves with breath or pulse, from 0; its signal repeats along the phase encoding.
     liver : float
         Signal of the liver, the yardstick of the noise.
     geometry, settings
@@ -184,7 +143,7 @@ def expose(
 
 
 def _measured(matrix: int, share: float = 0.8) -> np.ndarray:
-    """Weights of the spatial frequencies: the scanner measures ``share`` of them along each axis and fills up with zeros."""
+    """Weights of the spatial frequencies: ``share`` of them is measured along each axis, the rest filled with zeros."""
     frequency = np.abs(np.fft.fftfreq(matrix)) / (0.5 * share)
     edge = 1 / (1 + np.exp((frequency - 1) / 0.08))
     return np.outer(edge, edge)
@@ -210,13 +169,13 @@ def magnitudes(
     protocol : Protocol
         Times and angles.
     suppression : ndarray (...) or float
-        A slowly varying field of standard deviation 1; where it is positive, the fat suppression of T2-SPIR fails by and by.
+        A slowly varying field of standard deviation 1; where it is positive, T2-SPIR suppresses fat less and less.
 
     Returns
     -------
     dict of str to ndarray, float32, (...)
-        ``water_in``, ``fat_in``, ``water_out``, ``fat_out``, ``t2`` (water), ``t2_fat``, and the magnitudes ``in``, ``out``,
-        ``t2spir``.
+        ``water_in``, ``fat_in``, ``water_out``, ``fat_out``, ``t2`` (water), ``t2_fat``, and the magnitudes ``in``,
+        ``out``, ``t2spir``.
     """
     per_tissue = signals(table, protocol)
     parts = {name: share @ value.astype(np.float32) for name, value in per_tissue.items()}

@@ -1,7 +1,7 @@
 """Smooth implicit shapes: where is inside, and how deep (chapter *From scanner to tensor*).
 
-A shape answers `level(x, y, z)`: millimetres from its surface, positive inside, and only roughly a distance; its zero is
-what counts. Coordinates run to the patient's left (x), back (y) and head (z), in mm.
+A shape answers `level(x, y, z)`: millimetres from its surface, positive inside, and only roughly a distance; its zero
+is what counts. Coordinates run to the patient's left (x), back (y) and head (z), in mm.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Cut", "Disc", "Ellipsoid", "HalfSpace", "Shape", "Tube", "Union", "Waves", "rotation"]
+__all__ = ["Cut", "Disc", "Ellipsoid", "HalfSpace", "Shape", "Tube", "Union", "rotation"]
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -189,36 +189,3 @@ class Cut:
             h = np.clip(float(self.blend) - np.abs(out - other), 0, None)
             out = np.minimum(out, other) - h * h * (0.25 / self.blend)
         return out
-
-
-class Waves:
-    """A smooth random field: a sum of plane waves in random directions, with mean 0 and standard deviation 1.
-
-    Each wave is cos(a + b) = cos a cos b - sin a sin b with a along a row and b along a column, so a plane of the field is
-    one small matrix product.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Where directions, wavelengths and phases come from.
-    count : int
-        Number of waves.
-    wavelengths : tuple of 2 floats
-        Shortest and longest wavelength, mm.
-    """
-
-    def __init__(self, rng: np.random.Generator, count: int, wavelengths: tuple[float, float]) -> None:
-        low, high = wavelengths
-        direction = rng.standard_normal((3, count))
-        direction /= np.linalg.norm(direction, axis=0)
-        self.k = direction * 2 * np.pi / np.exp(rng.uniform(np.log(low), np.log(high), count))
-        self.phase = rng.uniform(0, 2 * np.pi, count)
-        self.amplitude = np.sqrt(2 / count)
-
-    def plane(self, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
-        """Return the field, float32 (len(y), len(x)), at height z (mm)."""
-        a = np.outer(self.k[0], x)
-        b = np.outer(y, self.k[1]) + (self.k[2] * z + self.phase)
-        rows = np.hstack([np.cos(b), -np.sin(b)]).astype(np.float32)
-        columns = np.vstack([np.cos(a), np.sin(a)]).astype(np.float32)
-        return np.float32(self.amplitude) * (rows @ columns)

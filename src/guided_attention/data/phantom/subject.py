@@ -6,19 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guided_attention.data.phantom.paint import draw_anatomy
-from guided_attention.data.phantom.scan import (
-    Geometry,
-    Protocol,
-    draw_geometry,
-    expose,
-    fractions,
-    magnitudes,
-    moving_parts,
-)
+from guided_attention.data.phantom.anatomy import draw_anatomy
+from guided_attention.data.phantom.geometry import Geometry, draw_geometry
+from guided_attention.data.phantom.scan import Protocol, expose, fractions, magnitudes, moving_parts
 from guided_attention.data.phantom.settings import PhantomSettings
-from guided_attention.data.phantom.shapes import Waves
-from guided_attention.data.phantom.tissues import TISSUES, tissue_number, tissue_table
+from guided_attention.data.phantom.tissues import TISSUES, tissue_number, tissue_table, typical_table
+from guided_attention.data.phantom.waves import Waves
 from guided_attention.data.volume import Volume
 
 __all__ = ["PhantomSubject", "make_phantom"]
@@ -65,9 +58,9 @@ def make_phantom(
 ) -> PhantomSubject:
     """Make one synthetic subject; the same seed and settings give the same subject.
 
-    What it is not: there is no disease, no contrast agent, no flow, no real breathing; shapes are ellipsoids and tubes bent
-    by smooth waves, and nothing was fitted to the anatomy of real people. Figures measured on it say something about
-    programs, nothing about patients.
+    What it is not: there is no disease, no contrast agent, no flow, no real breathing; shapes are ellipsoids and tubes
+    bent by smooth waves, and nothing was fitted to the anatomy of real people. Figures measured on it say something
+    about programs, nothing about patients.
 
     Parameters
     ----------
@@ -91,7 +84,7 @@ def make_phantom(
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(subject_seed).spawn(5)]
     anatomy = draw_anatomy(streams[0])
     table = tissue_table(streams[1])
-    geometry = draw_geometry(streams[2], anatomy, settings)
+    geometry = draw_geometry(streams[2], anatomy.body, settings)
     protocol = Protocol()
     grain = Waves(streams[2], 60, (5, 24))
     suppression = Waves(streams[2], 8, (250, 600))
@@ -108,12 +101,11 @@ def make_phantom(
         for name, plane in parts.items():
             slices.setdefault(name, []).append(plane)
     stack = {name: np.stack(planes) for name, planes in slices.items()}
-    liver = tissue_number("liver")
-    t1_liver, t2_liver = (
-        float(magnitudes(np.eye(len(TISSUES), dtype=np.float32), TYPICAL, protocol)[k][liver]) for k in ("in", "t2spir")
-    )
-    in_phase, out_phase = expose((stack["in"], stack["out"]), stack["moving"], t1_liver, geometry, settings, streams[3])
-    (t2_spir,) = expose((stack["t2spir"],), stack["moving"], t2_liver, geometry, settings, streams[4])
+    # noise is measured against a typical liver, so that a liver full of iron does not come with a quieter scanner
+    typical = magnitudes(np.eye(len(TISSUES), dtype=np.float32)[tissue_number("liver")], typical_table(), protocol)
+    pair, moving = (stack["in"], stack["out"]), stack["moving"]
+    in_phase, out_phase = expose(pair, moving, float(typical["in"]), geometry, settings, streams[3])
+    (t2_spir,) = expose((stack["t2spir"],), moving, float(typical["t2spir"]), geometry, settings, streams[4])
     spacing = (geometry.distance, geometry.spacing, geometry.spacing)
     volumes = [Volume(v.astype(np.float32), stack["organ"], spacing, subject) for v in (in_phase, out_phase, t2_spir)]
     return PhantomSubject(
@@ -125,7 +117,3 @@ def make_phantom(
         geometry=geometry,
         protocol=protocol,
     )
-
-
-#: The published means, for levels that must not depend on the subject.
-TYPICAL = {key: np.array([getattr(t, key) for t in TISSUES]) for key in ("t1", "t2", "t2star", "pd", "fat", "grain")}

@@ -2,16 +2,17 @@
 
 Where the numbers come from
 ---------------------------
-T1 and T2 at 1.5 T of kidney cortex and medulla, liver, spleen, pancreas, paravertebral muscle, bone marrow and
-subcutaneous fat: de Bazelaire et al., Radiology 230:652-659, 2004. Blood: Stanisz et al., MRM 54:507-512, 2005 (their
-oxygenated blood at 1.5 T). Cerebrospinal fluid: T1 after Rooney et al., MRM 57:308-318, 2007; its T2 is long and of
-no consequence here. These are volunteers' averages; each subject gets its own values around them.
+T1 and T2 at 1.5 T of kidney cortex and medulla, liver, spleen, pancreas, paravertebral muscle (T1 only), bone marrow
+(T2 only) and subcutaneous fat, which stands for the fat in every tissue: de Bazelaire et al., Radiology 230:652-659,
+2004. T1 of blood (oxygenated, 1.5 T): Stanisz et al., MRM 54:507-512, 2005. T1 of cerebrospinal fluid, about 4 s:
+Rooney et al., MRM 57:308-318, 2007. These are volunteers' averages; each subject gets its own values around them.
 
-*Chosen, not measured*: proton densities (water-rich soft tissue 0.75 to 0.9 of water), T2* (shorter than T2 by a plausible
-line broadening; liver about 25 ms), bowel and stomach contents, lung, tendon-like walls and compact bone, and the fat
-fractions except for their order: subcutaneous fat about 0.9 (the rest is water and connective tissue), vertebral
-marrow a third to a half, muscle and organs a few percent. Muscle's T2 is 35 ms, between de Bazelaire's 27 and Stanisz's
-44 ms. Long trains of echoes and incomplete refocusing change apparent T2 anyway.
+*Chosen, not measured*: everything else. Proton densities (0.75 to 0.9 of pure water in soft tissue). T2*, shorter than
+T2 by a plausible line broadening; liver 25 ms. Bowel and stomach contents, lung, walls and compact bone. The water part
+of fat and marrow. Fat fractions, except for their order: subcutaneous fat about 0.9 (the rest is water and connective
+tissue), vertebral marrow 0.4, muscle and organs a few percent. The T2 of muscle is 35 ms, between de Bazelaire's 27 and
+Stanisz's 44 ms. The T2 of blood and of the other fluids stands for more than relaxation: what flows leaves the slice
+between the two pulses of a spin echo, so its signal is lower than its true T2 would leave it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FAT_T1", "FAT_T2", "FAT_T2STAR", "TISSUES", "Tissue", "tissue_number", "tissue_table"]
+__all__ = ["FAT_T1", "FAT_T2", "FAT_T2STAR", "TISSUES", "Tissue", "tissue_number", "tissue_table", "typical_table"]
 
 #: Relaxation times of the fat component of every tissue, ms (subcutaneous fat of de Bazelaire et al.).
 FAT_T1, FAT_T2, FAT_T2STAR = 343.0, 58.0, 30.0
@@ -70,12 +71,18 @@ TISSUES = (
     Tissue("heart", 1030, 50, 35, 0.80, 0.02, 0.07),
 )
 
+_PROPERTIES = ("t1", "t2", "t2star", "pd", "fat", "grain")
 _NUMBER = {tissue.name: number for number, tissue in enumerate(TISSUES)}
 
 
 def tissue_number(name: str) -> int:
     """Return the value that a tissue has in a tissue map."""
     return _NUMBER[name]
+
+
+def typical_table() -> dict[str, np.ndarray]:
+    """Return the means: ``t1``, ``t2``, ``t2star`` (ms), ``pd``, ``fat``, ``grain``, each float64 (tissues,)."""
+    return {key: np.array([getattr(t, key) for t in TISSUES], float) for key in _PROPERTIES}
 
 
 def tissue_table(rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -94,9 +101,7 @@ def tissue_table(rng: np.random.Generator) -> dict[str, np.ndarray]:
     dict of str to ndarray, float64, (tissues,)
         ``t1``, ``t2``, ``t2star`` in ms, ``pd``, ``fat`` and ``grain``, indexed by tissue number.
     """
-    table = {
-        key: np.array([getattr(t, key) for t in TISSUES], float) for key in ("t1", "t2", "t2star", "pd", "fat", "grain")
-    }
+    table = typical_table()
     for key, spread in {"t1": 0.05, "t2": 0.07, "t2star": 0.1, "pd": 0.015}.items():
         table[key] *= np.exp(spread * np.clip(rng.standard_normal(len(TISSUES)), -2, 2))
     liver = tissue_number("liver")

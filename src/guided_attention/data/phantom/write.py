@@ -149,7 +149,7 @@ def _write_subjects(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Children started meanwhile run numpy on one thread: several processes with several threads slow each other down."""
+    """Let children started meanwhile run numpy on one thread: many processes with many threads slow each other."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
