@@ -38,8 +38,8 @@ def describe_machine(costs: list[Cost]) -> str:
     commit = f" at commit `{here.commit[:10]}`" if here.commit else ""
     changed = " with uncommitted changes" if here.dirty else ""
     return (
-        f"Preset {_list(presets)}, threads {_list(threads)}; {here.device}, Python {here.python}, PyTorch {here.torch}, "
-        f"NumPy {here.numpy}. Built on {today}{commit}{changed}."
+        f"Preset {_list(presets)}, threads {_list(threads)}; {here.device}, Python {here.python}, "
+        f"PyTorch {here.torch}, NumPy {here.numpy}. Built on {today}{commit}{changed}."
     )
 
 
