@@ -397,3 +397,35 @@ def test_csv_has_a_column_for_whatever_an_epoch_reports():
     result.add({"epoch": 1, "dice": 0.25})
     result.add({"epoch": 2, "dice": 0.5, "dice_liver": 0.5})
     assert as_csv(result.history) == "epoch,dice,dice_liver\n1,0.25,\n2,0.5,0.5\n"
+
+
+SHARED = textwrap.dedent("""
+    import sys
+    import torch
+    torch.set_num_threads(1)
+    sys.path.insert(0, sys.argv[1])
+    import test_training as t
+    model = t.network()
+    model.drop = torch.nn.Identity()
+    t.fit(model, t.TRAIN, t.VALIDATION, t.SETTINGS, sys.argv[2], accelerator="cpu", devices=int(sys.argv[3]), progress=False)
+""")
+
+
+def test_two_processes_train_as_one_does(tmp_path):
+    """Same batches in halves; batch norm sees only its half, so losses agree to some percent, not to the bit."""
+    losses = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        command = [sys.executable, "-c", SHARED, str(Path(__file__).parent), str(folder), str(devices)]
+        if devices > 1:  # each further process is started by the first with the same command, which needs a file
+            script = tmp_path / "shared.py"
+            script.write_text(SHARED)
+            command[1:3] = [str(script)]
+        subprocess.run(
+            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, timeout=200, capture_output=True
+        )
+        state = json.loads((folder / "checkpoints" / "epoch-0004" / "state.json").read_text())
+        losses.append([entry["loss"] for entry in state["history"]])
+    alone, shared = losses
+    assert alone[-1] < alone[0]
+    np.testing.assert_allclose(shared, alone, rtol=0.05)

@@ -62,7 +62,7 @@ def train(
         progress: Show progress bars.
     """
     from guided_attention.evaluation import summary_table
-    from guided_attention.experiments import Cell, run_cell
+    from guided_attention.experiments import Cell, is_first_process, run_cell
     from guided_attention.presets import get_preset
 
     _use_threads(threads)
@@ -83,8 +83,9 @@ def train(
         devices=devices,
         progress=progress,
     )
-    print(summary_table(record.summary))
-    print(f"record: {out / 'record.json'}")
+    if is_first_process():
+        print(summary_table(record.summary))
+        print(f"record: {out / 'record.json'}")
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from guided_attention.records import (
 )
 from guided_attention.training import fit
 
-__all__ = ["Cell", "choose_fold", "describe", "run_cell", "runs_folder"]
+__all__ = ["Cell", "choose_fold", "describe", "is_first_process", "run_cell", "runs_folder"]
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,17 @@ def run_cell(
     source.check().raise_if_bad()
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(out_dir / ".lock"):
+    # Of the processes that share one training only the first takes the lock and writes.
+    with FileLock(out_dir / ".lock") if is_first_process() else nullcontext():
         record = _train_and_evaluate(cell, fold, source, preset, out_dir, weights, accelerator, devices, progress)
-    if target is not None:
+    if target is not None and is_first_process():
         write_record(record, target)
     return record
+
+
+def is_first_process() -> bool:
+    """Whether this process is alone, or the first of those that train together (torchrun and Fabric number them)."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 def _train_and_evaluate(
@@ -207,8 +214,9 @@ def _train_and_evaluate(
         "commit": record.provenance.commit,
     }
     spec = ModelSpec(cell.model, options, asdict(settings.inputs), classes=CLASSES, notes=notes)
-    save_network(out_dir / "model.safetensors", model, spec)
-    write_record(record, out_dir / "record.json")
+    if is_first_process():
+        save_network(out_dir / "model.safetensors", model, spec)
+        write_record(record, out_dir / "record.json")
     return record
 
 

@@ -138,7 +138,7 @@ PRESETS: dict[str, Preset] = {
             "ms-dual-guided": {**_SMALL, "semantic_widths": (16, 32, 64)},
         },
         fit=FitSettings(
-            epochs=14,
+            epochs=10,
             schedule="cosine",
             inputs=InputSettings(size=128, how="resample"),
             augmentation=Augmentation(flips=False),

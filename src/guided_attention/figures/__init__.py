@@ -8,6 +8,7 @@ from guided_attention.figures.asking import show_asking, show_map
 from guided_attention.figures.attention import show_attention
 from guided_attention.figures.curves import show_curves
 from guided_attention.figures.diagrams import show_network, show_scale
+from guided_attention.figures.results import show_result
 from guided_attention.figures.scores import show_scores
 from guided_attention.figures.slices import ORGAN_COLOURS, organ_legend, show_errors, show_slice
 
@@ -20,6 +21,7 @@ __all__ = [
     "show_errors",
     "show_map",
     "show_network",
+    "show_result",
     "show_scale",
     "show_scores",
     "show_slice",

@@ -1,0 +1,55 @@
+"""A network's result on one slice, and where one pixel looked for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from guided_attention.data import Volume, fit_in_plane, normalise
+from guided_attention.figures.attention import show_attention
+from guided_attention.figures.slices import organ_legend, show_errors, show_slice
+from guided_attention.models import attention_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import nn
+
+__all__ = ["show_result"]
+
+
+def show_result(model: nn.Module, inputs: dict, volume: Volume, prediction: Volume, index: int) -> Figure:
+    """Draw reference, prediction, errors, and the attention of one spleen pixel, side by side.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A trained network with position attention; the module with the largest lambda is shown.
+    inputs : dict
+        ``size``, ``how`` and ``normalisation`` that it was trained with.
+    volume : Volume
+        With reference labels.
+    prediction : Volume
+        The same with predicted labels.
+    index : int
+        Number of the slice; it must show the spleen.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
+    image, truth, found = volume.image[index], volume.labels[index], prediction.labels[index]
+    show_slice(axes[0], image, truth, title="reference")
+    show_slice(axes[1], image, found, title="prediction")
+    show_errors(axes[2], image, found, truth, title="errors")
+    fitted = fit_in_plane(volume, inputs["size"], inputs["how"])
+    grey = normalise(fitted.image, inputs["normalisation"])[index]
+    spleen = np.argwhere(fitted.labels[index] == 4)
+    at = tuple(int(v) for v in spleen[np.abs(spleen - spleen.mean(0)).sum(1).argmin()])
+    rows = attention_of(model, torch.from_numpy(grey)[None, None], at=at)
+    strength = {name: abs(model.get_submodule(name).lam.item()) for name in rows}
+    strongest = max(strength, key=strength.get)
+    drawn = show_attention(axes[3], grey, rows[strongest][0].numpy(), at, title="one spleen pixel attends to")
+    figure.colorbar(drawn, ax=axes[3], shrink=0.8, label="times uniform")
+    organ_legend(figure, errors=True)
+    return figure
