@@ -407,7 +407,8 @@ SHARED = textwrap.dedent("""
     import test_training as t
     model = t.network()
     model.drop = torch.nn.Identity()
-    t.fit(model, t.TRAIN, t.VALIDATION, t.SETTINGS, sys.argv[2], accelerator="cpu", devices=int(sys.argv[3]), progress=False)
+    devices = int(sys.argv[3])
+    t.fit(model, t.TRAIN, t.VALIDATION, t.SETTINGS, sys.argv[2], accelerator="cpu", devices=devices, progress=False)
 """)
 
 
