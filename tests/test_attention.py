@@ -125,7 +125,7 @@ class TestPositionAttention:
         maps = module.weights(x).flatten(2)  # (B, asker, attended)
         torch.testing.assert_close(maps.sum(2), torch.ones(2, 20, dtype=torch.float64))
         assert (maps.sum(1) - 1).abs().max() > 0.1  # the other axis: not a distribution
-        f0, f1 = module.key(x).flatten(2)[0], module.query(x).flatten(2)[0]
+        f0, f1 = module.key(x).flatten(2)[0].detach(), module.query(x).flatten(2)[0].detach()
         expected = softmax([float(f0[:, i] @ f1[:, 7]) for i in range(20)])
         np.testing.assert_allclose(maps[0, 7].detach().numpy(), expected, rtol=1e-9)
 

@@ -86,6 +86,14 @@ def test_every_pixel_maps_to_the_position_above_it(own, image, row):
     assert flat.tolist() == [row // 4 * 8 + col // 4 for col in range(32)]
 
 
+def test_rows_and_columns_have_scales_of_their_own():
+    network = nn.Sequential(nn.AdaptiveAvgPool2d((2, 6)), PositionAttention(8))
+    (maps,) = capture_positions(network, torch.zeros(1, 8, 8, 12)).values()
+    for row in range(8):
+        flat = maps.positions([(row, col) for col in range(12)])
+        assert flat.tolist() == [row // 4 * 6 + col // 2 for col in range(12)]
+
+
 def test_sizes_that_do_not_divide():
     (maps,) = capture_positions(
         nn.Sequential(nn.AdaptiveAvgPool2d((3, 5)), PositionAttention(8)), torch.zeros(1, 8, 7, 12)
