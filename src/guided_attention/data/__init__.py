@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from guided_attention.data.augmentation import Augmentation, Draw
 from guided_attention.data.chaos import read_chaos_subject
 from guided_attention.data.download import CHAOS_TRAIN, Archive, fetch_chaos
@@ -12,11 +15,19 @@ from guided_attention.data.folds import CHAOS_FOLDS, CHAOS_SUBJECTS, Fold, folds
 from guided_attention.data.integrity import IntegrityReport, Problem
 from guided_attention.data.label_png import GREY_RANGES
 from guided_attention.data.nifti import read_nifti, write_nifti
-from guided_attention.data.phantom import PhantomSettings, PhantomSubject, make_phantom, phantom_folder, write_phantom
 from guided_attention.data.resize import fit_in_plane, normalise
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.source import DataSource, open_source
 from guided_attention.data.volume import CLASSES, ORGANS, Volume
+
+if TYPE_CHECKING:
+    from guided_attention.data.phantom import (
+        PhantomSettings,
+        PhantomSubject,
+        make_phantom,
+        phantom_folder,
+        write_phantom,
+    )
 
 __all__ = [
     "CHAOS_FOLDS",
@@ -49,3 +60,12 @@ __all__ = [
     "write_nifti",
     "write_phantom",
 ]
+
+_PHANTOM = ("PhantomSettings", "PhantomSubject", "make_phantom", "phantom_folder", "write_phantom")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the phantom when somebody asks for it: reading data needs none of it."""
+    if name not in _PHANTOM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("guided_attention.data.phantom"), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from guided_attention.errors import DataError
 
 __all__ = ["DicomSlice", "check_alike", "dicom_files", "order_slices", "read_slice", "stack_affine"]
 
-#: Largest relative deviation of a gap between slices from the median gap.
+#: Largest relative deviation of a gap between slices from the usual gap.
 GAP_TOLERANCE = 0.02
 _TAGS = (
     "SeriesInstanceUID",
@@ -25,8 +26,20 @@ _TAGS = (
     "Rows",
     "Columns",
 )
-# what pydicom raises for files that are no DICOM, are cut, or contradict themselves
-_UNREADABLE = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, struct.error)
+# what pydicom raises for files that are cut or contradict themselves, beside errors of its own
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +105,11 @@ def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
     DataError
         If the file is no DICOM, is cut, lacks a tag, or is not one grey slice. The message does not repeat the path.
     """
-    import pydicom
+    from pydicom import dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
-        data = pydicom.dcmread(path, stop_before_pixels=not pixels)
+        data = dcmread(path, stop_before_pixels=not pixels)
         missing = [tag for tag in _TAGS if data.get(tag) in (None, "")]
         if missing:
             raise DataError(f"expected a DICOM slice, found no {', '.join(missing)} in it (cut or stripped?)")
@@ -114,7 +128,7 @@ def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
         )
     except DataError:
         raise
-    except _UNREADABLE as error:
+    except (BytesLengthException, InvalidDicomError, *_UNREADABLE) as error:
         raise DataError(f"cannot be read as DICOM, it is cut or damaged ({error})") from error
 
 
@@ -190,7 +204,8 @@ def order_slices(slices: Sequence[DicomSlice], folder: Path, findings: Findings)
     normal = slices[0].normal
     ordered = sorted(slices, key=lambda s: float(s.position @ normal))
     gaps = np.diff([s.position @ normal for s in ordered])
-    usual = float(np.median(gaps[gaps > 1e-3])) if (gaps > 1e-3).any() else 0.0
+    # the lower median: what is missing makes gaps larger, and of two gaps the smaller one is then the true one
+    usual = float(np.quantile(gaps[gaps > 1e-3], 0.5, method="lower")) if (gaps > 1e-3).any() else 0.0
     for lower, upper, gap in zip(ordered, ordered[1:], gaps, strict=False):
         if gap <= GAP_TOLERANCE * usual:
             findings.add(upper.path, f"lies at the same position as {lower.path.name} (duplicated slice)")

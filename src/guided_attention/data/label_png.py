@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ GREY_RANGES: Mapping[str, tuple[int, int]] = {
     "spleen": (240, 255),
 }
 _UNKNOWN = 255
+_END = b"IEND\xaeB`\x82"
 
 
 def _class_of_grey() -> np.ndarray:
@@ -60,10 +62,15 @@ def read_label(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            picture.verify()  # walks to the end of the file and checks its sums, which decoding alone does not
-        with Image.open(path) as picture:
+        content = path.read_bytes()
+        with Image.open(BytesIO(content)) as picture:
+            picture.verify()  # checks the sums of all parts, which decoding alone does not
+        with Image.open(BytesIO(content)) as picture:
             kind, mode, grey = picture.format, picture.mode, np.asarray(picture)
+        if kind == "PNG" and _END not in content:
+            raise DataError("cannot be read as PNG, its end is missing")
+    except DataError:
+        raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(f"cannot be read as PNG, it is cut or damaged ({error})") from error
     if (kind, mode) != ("PNG", "L"):

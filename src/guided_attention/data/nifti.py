@@ -18,6 +18,8 @@ from guided_attention.errors import SettingsError, require_choice
 __all__ = ["inspect_nifti", "read_nifti", "subject_name", "write_nifti"]
 
 _ENDINGS = (".nii.gz", ".nii")
+# what cut or contradictory files raise, beside nibabel's own errors
+_UNREADABLE = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error)
 #: Largest distance, in mm, by which image and label may disagree about where a corner of the volume is.
 _SAME_PLACE = 0.01
 
@@ -82,6 +84,7 @@ def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | Non
     """Return array (D, H, W) and affine, or None after noting why not."""
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
     if not path.name.endswith(_ENDINGS):
         findings.add(path, "expected a name that ends in .nii or .nii.gz")
@@ -95,7 +98,7 @@ def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | Non
     except FileNotFoundError:
         findings.add(path, "does not exist")
         return None
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as error:
+    except (*_UNREADABLE, HeaderDataError, ImageFileError, WrapStructError) as error:
         findings.add(path, f"cannot be read as NIfTI, it is cut or damaged ({error})")
         return None
     affine = np.array(nifti.affine, float)
@@ -103,11 +106,19 @@ def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | Non
         array = array[..., 0]
     if array.ndim != 3 or array.dtype.kind not in "iuf":
         findings.add(path, f"expected real numbers on 3 axes, found {array.dtype} of shape {array.shape}")
-    elif not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    elif not _maps_to_space(affine):
         findings.add(path, f"expected an affine that maps voxels to space, found {affine[:3].tolist()}")
     else:
         return array.T, affine  # NIfTI's axes are (column, row, slice)
     return None
+
+
+def _maps_to_space(affine: np.ndarray) -> bool:
+    """Whether three axes stay three: no column vanishes, no two point the same way."""
+    sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    if not np.isfinite(sizes).all() or not np.isfinite(affine).all() or sizes.min() < 1e-6:
+        return False
+    return abs(np.linalg.det(affine[:3, :3] / sizes)) > 1e-2
 
 
 def _parse(content: bytes) -> Any:

@@ -152,7 +152,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _chaos_subjects(root: Path) -> tuple[str, ...]:
-    """Return the folders of ``root`` if any of them holds a scan; all count then, so that the check reports bad ones."""
+    """Return the folders of ``root`` if any of them holds a scan; all count then, so that a check sees bad ones."""
     if not root.is_dir():
         return ()
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
@@ -166,5 +166,19 @@ def _nifti_files(path: Path) -> dict[str, tuple[Path | None, Path | None]]:
         images, labels = (list((path / part).glob("*.nii*")) for part in ("imagesTr", "labelsTr"))
     else:
         images, labels = (list(path.glob(f"*_{part}.nii*")) for part in ("image", "label"))
-    by_subject = [{subject_name(p): p for p in files if not p.name.startswith(".")} for files in (images, labels)]
-    return {name: (by_subject[0].get(name), by_subject[1].get(name)) for name in {**by_subject[0], **by_subject[1]}}
+    images, labels = _by_subject(images), _by_subject(labels)
+    return {name: (images.get(name), labels.get(name)) for name in {**images, **labels}}
+
+
+def _by_subject(files: Iterable[Path]) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for path in sorted(files):
+        name = subject_name(path)
+        if path.name.startswith("."):
+            continue
+        if name in named:
+            raise DataError(
+                f"{named[name]} and {path}: expected one file each, found two of the same subject {name!r}."
+            )
+        named[name] = path
+    return named
