@@ -8,7 +8,7 @@ import numpy as np
 
 from guided_attention.data.phantom.subject import PhantomSubject
 
-__all__ = ["GREYS", "write_subject"]
+__all__ = ["GREYS", "acquisition_order", "write_subject"]
 
 #: Grey value of each class in CHAOS's label PNGs.
 GREYS = np.array([0, 63, 126, 189, 252], np.uint8)
@@ -30,7 +30,7 @@ def write_subject(phantom: PhantomSubject, folder: Path, seed: int) -> None:
     seed : int
         The subject's seed: order and UIDs follow from it.
     """
-    order = _acquisition_order(phantom.labels.shape[0], np.random.default_rng([seed, 1]))
+    order = acquisition_order(phantom.labels.shape[0], np.random.default_rng([seed, 1]))
     protocol = phantom.protocol
     t1, t2 = folder / "T1DUAL", folder / "T2SPIR"
     gradient = {"sequence": "GR", "tr": protocol.t1_tr, "flip": protocol.t1_flip, "description": "T1DUAL synthetic"}
@@ -67,7 +67,7 @@ def write_subject(phantom: PhantomSubject, folder: Path, seed: int) -> None:
         _write_labels(t2 / "Ground" / f"{spir}.png", phantom.labels[z])
 
 
-def _acquisition_order(slices: int, rng: np.random.Generator) -> np.ndarray:
+def acquisition_order(slices: int, rng: np.random.Generator) -> np.ndarray:
     """Indices of the slices in the order of their file numbers."""
     up = np.arange(slices)
     return (up, up[::-1], np.concatenate([up[::2], up[1::2]]))[rng.choice(3, p=(0.5, 0.3, 0.2))]
