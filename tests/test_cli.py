@@ -84,7 +84,7 @@ class TestTrain:
     @pytest.mark.parametrize(
         ("wrong", "reason"),
         [
-            (("--model", "transformer"), "model 'transformer' is unknown; choose one of"),
+            (("--model", "transformer"), "model='transformer' is unknown; choose one of"),
             (("--preset", "slow"), "preset='slow' is unknown"),
             (("--fold", "3"), "fold=3 does not exist; choose 0 to 2"),
             (("--epochs", "0"), "epochs=0 must be 1 or more"),

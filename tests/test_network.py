@@ -273,8 +273,12 @@ def test_shared_semantics_are_written_once(tmp_path):
 
 
 class TestErrors:
+    def test_what_the_name_fixes_cannot_be_changed(self):
+        with pytest.raises(SettingsError, match="option 'attention' is fixed by the name.*channels"):
+            build_model("pam", attention="dual")
+
     def test_unknown_network(self):
-        with pytest.raises(SettingsError, match=r"model 'unet\+\+' is unknown.*ms-dual-guided"):
+        with pytest.raises(SettingsError, match=r"model='unet\+\+' is unknown.*ms-dual-guided"):
             build_model("unet++")
 
     def test_unknown_option(self):

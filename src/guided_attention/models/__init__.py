@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 
 from torch import nn
 
-from guided_attention.errors import SettingsError
+from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models import network
 from guided_attention.models.capture import PositionMaps, attention_of, capture_channels, capture_positions
 from guided_attention.models.network import FAMILY, MultiScaleAttentionNet
@@ -57,9 +59,12 @@ def build_model(
     SettingsError
         If the name or an option is unknown, with what would have been possible.
     """
-    if name not in _FACTORIES:
-        raise SettingsError(f"model {name!r} is unknown; choose one of {', '.join(MODELS)}.")
-    try:
-        return _FACTORIES[name](in_channels=in_channels, num_classes=num_classes, backbone=backbone, **options)
-    except TypeError as error:
-        raise SettingsError(f"model {name!r}: {error}.") from error
+    require_choice("model", name, MODELS)
+    factory = _FACTORIES[name]
+    fixed = set(factory.keywords) if isinstance(factory, partial) else set()
+    possible = [option for option in signature(factory).parameters if option not in fixed]
+    for option in options:
+        if option not in possible:
+            why = "fixed by the name of the model" if option in fixed else "unknown"
+            raise SettingsError(f"model {name!r}: option {option!r} is {why}; choose among {', '.join(possible)}.")
+    return factory(in_channels=in_channels, num_classes=num_classes, backbone=backbone, **options)
