@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from data_factory import GREYS, Scan, cut, edit_dicom, write_png, write_scan
 from guided_attention.data import open_source, read_chaos_subject
-from guided_attention.data.dicom_series import read_slice
+from guided_attention.data.dicom_slice import read_slice
 from guided_attention.data.integrity import IntegrityReport
 from guided_attention.data.label_png import read_label
 from guided_attention.errors import DataError

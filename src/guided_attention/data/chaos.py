@@ -11,14 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from guided_attention.data.dicom_series import (
-    DicomSlice,
-    check_alike,
-    dicom_files,
-    order_slices,
-    read_slice,
-    stack_affine,
-)
+from guided_attention.data.dicom_series import check_alike, order_slices, stack_affine
+from guided_attention.data.dicom_slice import DicomSlice, dicom_files, read_slice
 from guided_attention.data.integrity import Findings
 from guided_attention.data.label_png import read_labels
 from guided_attention.data.orientation import spacing_of, to_radiological

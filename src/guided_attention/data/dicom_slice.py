@@ -1,0 +1,151 @@
+"""One DICOM file to one slice: pixels, and what a volume needs of the header (chapter *From scanner to tensor*)."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from guided_attention.errors import DataError
+
+__all__ = ["DicomSlice", "dicom_files", "read_slice"]
+
+_TAGS = (
+    "SeriesInstanceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "Rows",
+    "Columns",
+)
+# what pydicom raises for files that are cut or contradict themselves, beside errors of its own
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class DicomSlice:
+    """One slice, with the little of its header that a volume needs.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    pixels : ndarray, float32, (H, W), or None
+        Grey values, rescaled; None where only the header was read.
+    shape : tuple of 2 ints
+        Rows and columns.
+    position : ndarray, (3,)
+        Centre of the first pixel in mm; DICOM's world runs to the patient's left, back and head.
+    axes : ndarray, (2, 3)
+        Unit vectors along a row (growing column index) and along a column (growing row index).
+    pixel_spacing : ndarray, (2,)
+        Distance between rows and between columns, mm.
+    series : str
+        SeriesInstanceUID.
+    echo_time : float or None
+        In ms.
+    """
+
+    path: Path
+    pixels: np.ndarray | None
+    shape: tuple[int, int]
+    position: np.ndarray
+    axes: np.ndarray
+    pixel_spacing: np.ndarray
+    series: str
+    echo_time: float | None
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Unit vector across the slice, (3,)."""
+        return np.cross(self.axes[0], self.axes[1])
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """Return the DICOM files of a folder by name; hidden files do not count."""
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() == ".dcm" and not p.name.startswith("."))
+
+
+def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
+    """Read one DICOM file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    pixels : bool
+        False reads only the header.
+
+    Returns
+    -------
+    DicomSlice
+
+    Raises
+    ------
+    DataError
+        If the file is no DICOM, is cut, lacks a tag, or is not one grey slice. The message does not repeat the path.
+    """
+    from pydicom import dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    try:
+        data = dcmread(path, stop_before_pixels=not pixels)
+        missing = [tag for tag in _TAGS if data.get(tag) in (None, "")]
+        if missing:
+            raise DataError(f"expected a DICOM slice, found no {', '.join(missing)} in it (cut or stripped?)")
+        position, orientation, spacing = (np.array(data[tag].value, float).ravel() for tag in _TAGS[1:4])
+        _check_geometry(position, orientation, spacing)
+        echo = data.get("EchoTime")
+        return DicomSlice(
+            path=path,
+            pixels=_grey_values(data) if pixels else None,
+            shape=(int(data.Rows), int(data.Columns)),
+            position=position,
+            axes=orientation.reshape(2, 3),
+            pixel_spacing=spacing,
+            series=str(data.SeriesInstanceUID),
+            echo_time=None if echo in (None, "") else float(echo),
+        )
+    except DataError:
+        raise
+    except (BytesLengthException, InvalidDicomError, *_UNREADABLE) as error:
+        raise DataError(f"cannot be read as DICOM, it is cut or damaged ({error})") from error
+
+
+def _check_geometry(position: np.ndarray, orientation: np.ndarray, spacing: np.ndarray) -> None:
+    for tag, values, count in zip(_TAGS[1:4], (position, orientation, spacing), (3, 6, 2), strict=True):
+        if values.shape != (count,) or not np.isfinite(values).all():
+            raise DataError(f"{tag} must be {count} finite numbers, found {values.tolist()}")
+    if not (spacing > 0).all():
+        raise DataError(f"PixelSpacing must be positive, found {spacing.tolist()}")
+    axes = orientation.reshape(2, 3)
+    if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
+        raise DataError(f"ImageOrientationPatient must be two perpendicular unit vectors, found {orientation.tolist()}")
+
+
+def _grey_values(data) -> np.ndarray:
+    frames, samples = int(data.get("NumberOfFrames") or 1), int(data.get("SamplesPerPixel") or 1)
+    kind = data.get("PhotometricInterpretation", "MONOCHROME2")
+    if (frames, samples, kind) != (1, 1, "MONOCHROME2"):
+        raise DataError(f"expected one slice of MONOCHROME2, found {frames} frames of {samples} samples of {kind}")
+    slope, intercept = data.get("RescaleSlope"), data.get("RescaleIntercept")
+    pixels = data.pixel_array.astype(np.float64)
+    pixels = pixels * (1.0 if slope is None else float(slope)) + (0.0 if intercept is None else float(intercept))
+    if not np.isfinite(pixels).all():
+        raise DataError(f"expected finite grey values, found NaN or infinity (RescaleSlope {slope}, {intercept})")
+    return pixels.astype(np.float32)
