@@ -1,4 +1,4 @@
-"""Fetch CHAOS's training sets: 890 MB to download, about 2 GB unpacked, licence CC BY-NC-SA 4.0.
+"""Fetch CHAOS's training sets: 890 MB to download, 2 GB or so unpacked, licence CC BY-NC-SA 4.0.
 
     python data_download/chaos.py                      # into data/chaos
     python data_download/chaos.py --out /data/chaos --keep-archive

@@ -158,6 +158,7 @@ def test_what_is_not_asked_for_is_not_judged(subject):
     assert not open_source(subject.parent, "T2SPIR").check().ok
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 @settings(deadline=None, max_examples=60)
 @given(share=st.floats(0, 0.999))
 def test_a_file_cut_anywhere_is_an_error_for_people(tmp_path_factory, share):

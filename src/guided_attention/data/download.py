@@ -29,7 +29,7 @@ class Archive:
     url, sha256 : str
         Where it is, and its checksum.
     size, unpacked : int
-        Bytes of the file, and about how many it unpacks to (checked exactly once the file is here).
+        Bytes of the file, and at most how many it unpacks to (an estimate; checked exactly once the file is here).
     top : str
         The folder in it.
     licence, citation : str
