@@ -108,6 +108,15 @@ class TestFit:
         fit(helped, TRAIN, VALIDATION, replace(chosen, workers=2), progress=False)
         assert_same_bits(weights(helped), weights(alone))
 
+    def test_mixed_precision_learns_like_single(self):
+        losses = []
+        for precision in ("32-true", "bf16-mixed"):
+            chosen = replace(SETTINGS, precision=precision)
+            losses.append([e["loss"] for e in fit(network(), TRAIN, VALIDATION, chosen, progress=False).history])
+        assert losses[1][-1] < losses[1][0]
+        np.testing.assert_allclose(losses[1], losses[0], rtol=0.05)
+        assert losses[1] != losses[0]
+
     def test_the_random_state_of_the_caller_is_left_alone(self):
         model, before = network(), torch.get_rng_state()
         fit(model, TRAIN, VALIDATION, replace(SETTINGS, epochs=1), progress=False)

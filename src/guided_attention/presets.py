@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from guided_attention.data.augmentation import Augmentation
 from guided_attention.errors import SettingsError, require_choice
+from guided_attention.evaluation import PRECISIONS
 from guided_attention.losses import LossWeights
 
 __all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset"]
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class FitSettings:
         How the learning rate falls, see `guided_attention.schedule.learning_rate`.
     patience : int; factor : float
         After ``patience`` epochs without a better validation score the learning rate is multiplied by ``factor``.
-    precision : {"32-true", "bf16-mixed", "16-mixed"}
-        Lightning Fabric's names.
+    precision : {"32-true", "bf16-mixed"}
+        Lightning Fabric's names for single precision, and for bfloat16 where autocast thinks it safe.
     seed : int
         Of the order of slices, of the augmentation and of dropout.
     workers : int
@@ -90,7 +91,7 @@ class FitSettings:
         if not self.learning_rate > 0:
             raise SettingsError(f"learning_rate={self.learning_rate} must be greater than 0.")
         require_choice("schedule", self.schedule, ("plateau", "cosine"))
-        require_choice("precision", self.precision, ("32-true", "bf16-mixed", "16-mixed"))
+        require_choice("precision", self.precision, PRECISIONS)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON types."""
