@@ -17,7 +17,7 @@ def main() -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from guided_attention.checkpoints import load_network
+    from guided_attention.weights import load_network
     from guided_attention.data import open_source, phantom_folder
     from guided_attention.evaluation import predict_volume
     from guided_attention.figures.results import show_result

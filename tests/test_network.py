@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from guided_attention.checkpoints import ModelSpec, load_network, save_network
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.losses import objective
 from guided_attention.models import FAMILY, MODELS, MultiScaleAttentionNet, SegmentationOutput, build_model
+from guided_attention.weights import ModelSpec, load_network, save_network
 
 #: Published totals of torchvision's classifiers, and the widths of their maps.
 BACKBONES = {
@@ -274,7 +274,7 @@ def test_shared_semantics_are_written_once(tmp_path):
 
 class TestErrors:
     def test_what_the_name_fixes_cannot_be_changed(self):
-        with pytest.raises(SettingsError, match="option 'attention' is fixed by the name.*channels"):
+        with pytest.raises(SettingsError, match=r"option 'attention' is fixed by the name.*channels"):
             build_model("pam", attention="dual")
 
     def test_unknown_network(self):

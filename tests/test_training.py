@@ -21,7 +21,7 @@ from torch import nn
 
 from guided_attention import checkpoints
 from guided_attention.batches import EpochBatches
-from guided_attention.checkpoints import latest_checkpoint, load_network
+from guided_attention.checkpoints import latest_checkpoint
 from guided_attention.data import Augmentation
 from guided_attention.errors import CheckpointError, GuidedAttentionError, SettingsError
 from guided_attention.history import FitResult, as_csv
@@ -30,6 +30,7 @@ from guided_attention.models.attention import DualAttention
 from guided_attention.presets import PRESETS, FitSettings, InputSettings, get_preset
 from guided_attention.schedule import learning_rate
 from guided_attention.training import fit
+from guided_attention.weights import ModelSpec, load_network, load_weights, save_network
 from small_volumes import small_volume
 
 SETTINGS = FitSettings(epochs=4, batch_size=4, patience=2, seed=5, inputs=InputSettings(size=32, how="resample"))
@@ -369,14 +370,12 @@ class TestSettings:
 class TestNetworkFiles:
     def spec(self):
         options = {"backbone": "resnet18", "channels": 8, "semantic_widths": (4, 8, 8), "semantic": "shared"}
-        return checkpoints.ModelSpec(
-            "ms-dual-guided", options, {"size": 32, "how": "resample", "normalisation": "zscore"}
-        )
+        return ModelSpec("ms-dual-guided", options, {"size": 32, "how": "resample", "normalisation": "zscore"})
 
     def test_round_trip(self, tmp_path):
         """Also where modules are shared between scales, which safetensors stores once."""
         model = self.spec().build().eval()
-        checkpoints.save_network(tmp_path / "model.safetensors", model, self.spec())
+        save_network(tmp_path / "model.safetensors", model, self.spec())
         loaded, spec = load_network(tmp_path)
         x = torch.randn(2, 1, 32, 32)
         assert torch.equal(loaded(x).logits, model(x).logits)
@@ -385,15 +384,15 @@ class TestNetworkFiles:
 
     def test_weights_laid_out_in_another_way_are_loaded_in_place(self, tmp_path):
         model = family_member("pam")
-        checkpoints.save_network(tmp_path / "model.safetensors", model, self.spec())
+        save_network(tmp_path / "model.safetensors", model, self.spec())
         other = family_member("pam", seed=1).to(memory_format=torch.channels_last)
-        checkpoints._load_weights(other, tmp_path / "model.safetensors")
+        load_weights(other, tmp_path / "model.safetensors")
         assert_same_bits(weights(other), weights(model))
 
     def test_missing_and_foreign_files_are_named(self, tmp_path):
         with pytest.raises(CheckpointError, match=r"model\.json: no such file"):
             load_network(tmp_path)
-        checkpoints.save_network(tmp_path / "model.safetensors", family_member("pam"), self.spec())
+        save_network(tmp_path / "model.safetensors", family_member("pam"), self.spec())
         with pytest.raises(CheckpointError, match="another network"):
             load_network(tmp_path)
         (tmp_path / "model.json").write_text("{")

@@ -9,17 +9,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from tyro import extras
 from tyro.conf import Positional
 
+from guided_attention.cli_data import DATA_COMMANDS, Phase, SequenceName, open_data
 from guided_attention.errors import GuidedAttentionError, SettingsError
 
 __all__ = ["main"]
-
-SequenceName = Literal["T1DUAL", "T2SPIR"]
-Phase = Literal["in", "out"]
 
 
 def train(
@@ -66,7 +63,7 @@ def train(
     from guided_attention.presets import get_preset
 
     _use_threads(threads)
-    source = _open(data, sequence, phase)
+    source = open_data(data, sequence, phase)
     chosen = get_preset(preset)
     if epochs is not None:
         chosen = replace(chosen, fit=replace(chosen.fit, epochs=epochs))
@@ -114,13 +111,13 @@ def evaluate(
         batch_size: Slices at a time.
         progress: Show a progress bar.
     """
-    from guided_attention.checkpoints import load_network
     from guided_attention.evaluation import evaluate as score
     from guided_attention.evaluation import subject_table, summarise, summary_table, write_scores
     from guided_attention.experiments import choose_fold
+    from guided_attention.weights import load_network
 
     model, spec = load_network(network, device)
-    source = _open(data, sequence, phase)
+    source = open_data(data, sequence, phase)
     if fold is not None and subjects:
         raise SettingsError("fold and subjects exclude each other; give one of them.")
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
@@ -155,9 +152,9 @@ def predict(
         batch_size: Slices at a time.
         overwrite: Replace results that exist.
     """
-    from guided_attention.checkpoints import load_network
     from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
     from guided_attention.evaluation import predict_volume
+    from guided_attention.weights import load_network
 
     if not images:
         raise SettingsError("images: none given; name NIfTI files or folders of CHAOS subjects after the network.")
@@ -176,74 +173,7 @@ def predict(
         print(target, flush=True)
 
 
-def data_check(path: Positional[str], sequence: SequenceName = "T1DUAL", phase: Phase = "in") -> None:
-    """Read every file of a data set and report everything that is wrong with it.
-
-    Args:
-        path: A CHAOS tree, a folder of NIfTI files, or the word phantom.
-        sequence: Sequence of a CHAOS tree.
-        phase: In-phase or out-of-phase images of T1-DUAL.
-    """
-    source = _open(path, sequence, phase)
-    report = source.check()
-    report.raise_if_bad()
-    print(report)
-
-
-def data_phantom(
-    out: Path | None = None,
-    preset: Literal["full", "small", "tiny"] = "full",
-    subjects: int | None = None,
-    seed: int = 0,
-) -> None:
-    """Write the synthetic abdomen in CHAOS's own layout.
-
-    Args:
-        out: Where; default data/phantom.
-        preset: full (20 subjects), small or tiny.
-        subjects: Another number of subjects than the preset's.
-        seed: Of the anatomy and the noise.
-    """
-    from guided_attention.data import phantom_folder, write_phantom
-
-    root = out or phantom_folder()
-    print(write_phantom(root, subjects=subjects, seed=seed, preset=preset))
-
-
-def data_fetch(out: Path = Path("data/chaos"), keep_archive: bool = False) -> None:
-    """Download CHAOS's training sets (890 MB, CC BY-NC-SA 4.0), verify and unpack them.
-
-    Args:
-        out: Where.
-        keep_archive: Keep the zip file after unpacking.
-    """
-    from guided_attention.data import fetch_chaos
-
-    print(fetch_chaos(out, keep_archive=keep_archive))
-
-
-def data_folds(path: Positional[str] = "phantom", sequence: SequenceName = "T1DUAL") -> None:
-    """Print who trains, validates and tests in each fold.
-
-    Args:
-        path: A CHAOS tree, a folder of NIfTI files, or the word phantom.
-        sequence: Sequence of a CHAOS tree.
-    """
-    from guided_attention.data import folds_for
-
-    for fold in folds_for(_open(path, sequence, "in").subjects):
-        print(f"fold {fold.index} (seed {fold.seed})")
-        for part in ("train", "validation", "test"):
-            print(f"  {part:<11}{' '.join(getattr(fold, part))}")
-
-
 COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "predict": predict}
-DATA_COMMANDS: dict[str, Callable[..., None]] = {
-    "check": data_check,
-    "phantom": data_phantom,
-    "fetch": data_fetch,
-    "folds": data_folds,
-}
 
 
 def data(*arguments: str) -> None:
@@ -266,18 +196,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(commands: dict[str, Callable[..., None]], prog: str, arguments: Sequence[str]) -> None:
     extras.subcommand_cli_from_dict(commands, prog=prog, args=list(arguments))
-
-
-def _open(data: str, sequence: SequenceName, phase: Phase):
-    from guided_attention.data import open_source, phantom_folder, write_phantom
-
-    if data != "phantom":
-        return open_source(data, sequence, phase)
-    root = phantom_folder()
-    if not root.exists():
-        print(f"making the synthetic data set in {root}", flush=True)
-        write_phantom(root)
-    return open_source(root, sequence, phase)
 
 
 def _use_threads(threads: int | None) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from guided_attention.checkpoints import ModelSpec, save_network
 from guided_attention.data import DataSource, Fold, Volume, folds_for
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import SettingsError
@@ -35,6 +34,7 @@ from guided_attention.records import (
     write_record,
 )
 from guided_attention.training import fit
+from guided_attention.weights import ModelSpec, save_network
 
 __all__ = ["Cell", "choose_fold", "describe", "is_first_process", "run_cell", "runs_folder"]
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
@@ -22,6 +20,7 @@ import numpy as np
 import torch
 
 from guided_attention.errors import DataError, SettingsError
+from guided_attention.files import write_text
 from guided_attention.provenance import Provenance, peak_memory, provenance
 from guided_attention.run_record import SCHEMA_VERSION, Cost, DataSet, Model, Record, Split, make_record
 from guided_attention.scores import SubjectScores, scores_from_dicts
@@ -107,20 +106,7 @@ def write_scores(scores: Sequence[SubjectScores], path: str | Path, device: str 
 
 
 def _write_json(content: Any, path: Path) -> Path:
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp keeps everybody else out; a record is meant to be read
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-    return path
+    return write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_record(path: str | Path) -> Record:

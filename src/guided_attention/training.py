@@ -21,11 +21,11 @@ from guided_attention.checkpoints import (
     load_checkpoint,
     prune_checkpoints,
     save_checkpoint,
-    write_text,
 )
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
 from guided_attention.errors import CheckpointError, GuidedAttentionError, SettingsError
+from guided_attention.files import write_text
 from guided_attention.history import FitResult, as_csv
 from guided_attention.losses import objective
 from guided_attention.presets import FitSettings

@@ -1,0 +1,40 @@
+"""Files that are whole or not there: everything the package writes as text goes through here."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from guided_attention.errors import CheckpointError
+
+__all__ = ["read_json", "write_text"]
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file completely or not at all, and return its path; folders are made, an older file is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)  # mkstemp keeps everybody else out; what we write is meant to be read
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, or raise a `CheckpointError` that names the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; expected the JSON written beside the weights.") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON ({error}); the file is damaged.") from error
