@@ -17,11 +17,11 @@ def main() -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from guided_attention.weights import load_network
     from guided_attention.data import open_source, phantom_folder
     from guided_attention.evaluation import predict_volume
     from guided_attention.figures.results import show_result
     from guided_attention.records import read_record
+    from guided_attention.weights import load_network
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a run that was trained on the phantom")
