@@ -101,7 +101,8 @@ def draw_spine(rng: np.random.Generator, body: Body) -> list[tuple[Shape, str]]:
         parts += [(Ellipsoid((side * 35, canal + 9, 0), back, rotation(0, 0, side * 12)), "muscle")]
         parts += [(Ellipsoid((side * 64, canal + 1, -60), (15, 9, 80), rotation(0, 0, -side * 20)), "muscle")]
         psoas = [(28, middle + 3, 25), (36, middle, -40), (46, middle - 6, -120), (52, middle - 12, -180)]
-        parts += [(_mirrored(psoas, side, np.array([5, 15, 21, 24]) * rng.uniform(0.85, 1.1)), "muscle")]
+        width = np.array([5, 15, 21, 24]) * rng.uniform(0.85, 1.1)
+        parts += [(piece, "muscle") for piece in _mirrored(psoas, side, width).pieces()]
         crus = [(13, front + 8, -30), (16, front + 2, 30), (20, front - 6, 80)]
         parts += [(_mirrored(crus, side, np.array([5.0, 6, 5])), "muscle")]
     pitch, start = rng.uniform(31, 36), rng.uniform(0, 30)
@@ -136,13 +137,10 @@ def _great_vessels(rng: np.random.Generator, body: Body, front: float) -> list[t
     """Aorta in front of the spine, a little to the left; vena cava on its right, up to the diaphragm."""
     aorta, cava, x = rng.uniform(8.5, 11), rng.uniform(9, 12.5), rng.uniform(6, 14)
     path = np.array([(x - 8, front - 9, -150), (x - 4, front - 9, -40), (x, front - 8, 60), (x + 6, front + 4, 200)])
-    width = np.array([0.7, 0.85, 1, 1.1])
+    width, cava_width = np.array([0.7, 0.85, 1, 1.1]), np.array([0.8, 1, 1, 1])
     up = np.array([(-18, front - 7, -150), (-22, front - 8, -20), (-24, front - 14, 60), (-22, front - 24, body.dome)])
-    return [
-        (Tube(path, width * aorta + 1.5), "wall"),
-        (Tube(path, width * aorta), "fast blood"),
-        (Tube(up, np.array([0.8, 1, 1, 1]) * cava), "blood"),
-    ]
+    tubes = [(path, width * aorta + 1.5, "wall"), (path, width * aorta, "fast blood"), (up, cava_width * cava, "blood")]
+    return [(piece, tissue) for points, radii, tissue in tubes for piece in Tube(points, radii).pieces()]
 
 
 def _mirrored(points: list[tuple[float, float, float]], side: int, radii: np.ndarray) -> Tube:

@@ -49,9 +49,9 @@ def draw_bowel(rng: np.random.Generator, body: Body) -> list[tuple[Tube, str]]:
 
 
 def _pieces(path: np.ndarray, rng: np.random.Generator, radius: float, haustra: float) -> list[Tube]:
-    """Cut a path into short tubes, each with a small box; the radius swells and narrows."""
+    """Turn a path into short tubes, each with a small box; the radius swells and narrows."""
     n = len(path)
     along = np.arange(n)
     slow = np.interp(along, np.linspace(0, n, 7), rng.uniform(0.75, 1.2, 7))
     radii = radius * slow * (1 + haustra * np.sin(along * rng.uniform(1.1, 1.6) + rng.uniform(0, 6)))
-    return [Tube(path[i : i + 4], radii[i : i + 4]) for i in range(0, n - 1, 3)]
+    return Tube(path, radii).pieces()

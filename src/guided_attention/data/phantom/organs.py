@@ -36,7 +36,7 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
     w, d, top = body.width / 125, body.depth / 86, body.dome
     size = rng.normal(1, 0.07)
 
-    def at(x, y, z, spread=4.0):
+    def at(x, y, z, spread=3.5):
         """A place that scales with the body and wanders by a few mm."""
         return tuple(np.array((x * w, y * d, z)) + np.clip(rng.normal(0, spread, 3), -2 * spread, 2 * spread))
 
@@ -63,9 +63,9 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
     behind = Ellipsoid(at(50, 45, top - 70), (52, 62, 90))
     liver = Cut(Union((right, left), 26), (under, below, behind), blend=22)
     kidneys = (kidney(-1), kidney(1))
-    s = np.clip(rng.normal(1.06, 0.14), 0.84, 1.4)
+    s = np.clip(rng.normal(1.2, 0.13), 1.0, 1.5)
     centre = np.array(at(90, 34, top - 62, 5))
-    turn = rotation(rng.normal(-18, 8), rng.normal(10, 6), rng.normal(-22, 10))
+    turn = rotation(rng.normal(-18, 6), rng.normal(10, 5), rng.normal(-22, 8))
     spleen = Cut(
         Ellipsoid(centre, (32 * s, 52 * s, 56 * s), turn),
         (Ellipsoid(centre + np.array((-46 * s, -16, -6)), (34 * s, 52 * s, 60 * s)),),
@@ -120,7 +120,7 @@ def _grow(
     heading = way / np.linalg.norm(way)
     bend = start + heading * length / 2 + rng.normal(0, length * 0.08, 3)
     end = start + heading * length
-    tubes.append(Tube(np.array([start, bend, end]), np.array([radius, 0.92 * radius, 0.82 * radius])))
+    tubes += Tube(np.array([start, bend, end]), np.array([radius, 0.92 * radius, 0.82 * radius])).pieces()
     if depth == 0:
         return
     side = np.cross(heading, rng.normal(0, 1, 3))

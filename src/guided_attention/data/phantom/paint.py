@@ -125,8 +125,9 @@ def _upper_organs(plane: Plane, anatomy: Anatomy, room: np.ndarray, speckle: np.
     done = plane.paint(organs.stomach, T("chyme"), room, shell=T("wall"), thick=4)
     if done:
         window, level, inside = done
-        np.copyto(plane.tissue[window], T("gas"), where=inside & (level > 4) & (plane.y[window] < organs.gas_level))
-        np.copyto(plane.tissue[window], T("fluid"), where=inside & (level > 4) & (speckle[window] > 1.5))
+        lumen, above = inside & (level > 4), plane.y[window] < organs.gas_level
+        np.copyto(plane.tissue[window], T("gas"), where=lumen & above)
+        np.copyto(plane.tissue[window], T("fluid"), where=lumen & ~above & (speckle[window] > 1.5))
     plane.clear(organs.spleen, room, 2.0)
     plane.paint(organs.spleen, T("spleen"), room, organ=4)
     plane.paint(organs.liver, T("liver"), room, organ=1)

@@ -120,8 +120,11 @@ def rician(magnitude, sigma, rng: np.random.Generator, window=None):
     # the window takes noise away; more of it goes in, so that sigma is what comes out
     scale = np.float32(sigma if window is None else sigma / np.sqrt(np.mean(np.square(window))))
     noise = rng.standard_normal((*magnitude.shape, 2), dtype=np.float32)
-    signal = (scale * noise).view(np.complex64)[..., 0]
+    noise *= scale
+    signal = noise.view(np.complex64)[..., 0]
     signal += magnitude
     if window is not None:
-        signal = fft.ifft2(fft.fft2(signal, overwrite_x=True) * window.astype(np.float32), overwrite_x=True)
+        signal = fft.fft2(signal, overwrite_x=True)
+        signal *= window.astype(np.float32)
+        signal = fft.ifft2(signal, overwrite_x=True)
     return np.abs(signal)

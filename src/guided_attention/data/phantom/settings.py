@@ -59,10 +59,10 @@ class PhantomSettings:
     slice_distance: tuple[float, float] = (5.5, 9.0)
     slices: tuple[int, int] = (26, 50)
     in_plane_samples: int = 2
-    through_plane_samples: int = 3
-    noise: float = 0.04
+    through_plane_samples: int = 2
+    noise: float = 0.035
     ghosts: float = 0.03
-    bias: float = 0.12
+    bias: float = 0.08
 
     def __post_init__(self) -> None:
         low, high = self.slice_distance

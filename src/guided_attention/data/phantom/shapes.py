@@ -85,6 +85,10 @@ class Tube:
         high = (self.points + self.radii[:, None]).max(0)
         return tuple(zip(low, high, strict=True))
 
+    def pieces(self) -> list[Tube]:
+        """Return one tube per cone: together the same inside, but each with a small box."""
+        return [Tube(self.points[i : i + 2], self.radii[i : i + 2]) for i in range(len(self.points) - 1)]
+
     def level(self, x, y, z):
         """Depth below the surface in mm, positive inside."""
         best = None

@@ -102,7 +102,7 @@ def tissue_table(rng: np.random.Generator) -> dict[str, np.ndarray]:
         ``t1``, ``t2``, ``t2star`` in ms, ``pd``, ``fat`` and ``grain``, indexed by tissue number.
     """
     table = typical_table()
-    for key, spread in {"t1": 0.05, "t2": 0.07, "t2star": 0.1, "pd": 0.015}.items():
+    for key, spread in {"t1": 0.03, "t2": 0.05, "t2star": 0.06, "pd": 0.01}.items():
         table[key] *= np.exp(spread * np.clip(rng.standard_normal(len(TISSUES)), -2, 2))
     liver = tissue_number("liver")
     fatty, iron = rng.random(2)
