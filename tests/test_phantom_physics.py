@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from guided_attention.data.phantom import (
     FAT_SHIFT_HZ,
     TISSUES,
+    PhantomSettings,
     fat_water_magnitude,
     rician,
     spin_echo,
     spoiled_gradient_echo,
     tissue_number,
 )
-from guided_attention.data.phantom.scan import Protocol, magnitudes, signals
+from guided_attention.data.phantom.geometry import Geometry
+from guided_attention.data.phantom.scan import Protocol, expose, magnitudes, signals
 from guided_attention.data.phantom.tissues import tissue_table, typical_table
 
 
@@ -159,3 +161,34 @@ def test_organs_keep_their_order_of_brightness():
     assert t1["liver"] > t1["spleen"]
     assert t2["kidney cortex"] > t2["liver"] > t2["muscle"]
     assert t2["spleen"] > t2["liver"]
+
+
+def scan_of_one_block(**strengths):
+    geometry = Geometry(64, 1.5, 8.0, 6.0, 3, -10.0, (0.0, 0.0))
+    image = np.zeros((3, 64, 64), np.float32)
+    image[:, 20:28, 30:38] = 1
+    settings = PhantomSettings(matrix=64, large_matrix=64, **{"noise": 0.0, "ghosts": 0.0, "bias": 0.0, **strengths})
+    moving = (image > 0).astype(np.float32)
+    return expose((image, image / 2), moving, 1.0, geometry, settings, np.random.default_rng(2))
+
+
+def test_images_of_one_acquisition_share_their_scale():
+    first, second = scan_of_one_block(bias=0.1)
+    inside = first[:, 22:26, 32:36].astype(float)
+    np.testing.assert_allclose(second[:, 22:26, 32:36] / inside, 0.5, rtol=2e-3)
+    assert first.dtype == np.uint16
+    assert first.max() <= 4095
+    # the coil's gain differs from place to place
+    assert inside.std() > 0.001 * inside.mean()
+
+
+def test_what_moves_appears_again_along_the_phase_encoding_only():
+    still, moved = (scan_of_one_block(ghosts=g)[0].astype(float) for g in (0.0, 0.1))
+    ghost = moved - still
+    beside = np.r_[0:20, 48:64]
+    assert np.abs(ghost[:, :, beside]).max() < 0.02 * still.max()
+    in_line = ghost[:, :, 30:38].mean((0, 2))
+    rows = np.flatnonzero(in_line > 0.05 * still.max())
+    assert rows.size >= 8
+    # never where the block itself is
+    assert not np.isin(rows, np.arange(20, 28)).any()

@@ -61,7 +61,7 @@ class PhantomSettings:
     in_plane_samples: int = 2
     through_plane_samples: int = 2
     noise: float = 0.035
-    ghosts: float = 0.03
+    ghosts: float = 0.05
     bias: float = 0.08
 
     def __post_init__(self) -> None:
