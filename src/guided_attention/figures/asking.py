@@ -30,7 +30,7 @@ def show_asking(logits: np.ndarray) -> Figure:
     logits = np.asarray(logits, dtype=float)
     weights = np.exp(logits - logits.max())
     weights /= weights.sum()
-    figure, ax = plt.subplots(figsize=(9, 3.9), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
     height = 1.6 * len(logits)
     _canvas(ax, 19, height + 1.4)
     middle = height / 2
