@@ -128,6 +128,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write parameters and buffers to a .safetensors file; not atomic, see `save_network`."""
     save_file({name: value.contiguous() for name, value in _weights(model).items()}, str(path))
+    path.chmod(0o644)  # safetensors keeps everybody else out
 
 
 def _weights(model: nn.Module) -> dict[str, torch.Tensor]:

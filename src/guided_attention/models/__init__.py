@@ -9,7 +9,7 @@ from inspect import signature
 from torch import nn
 
 from guided_attention.errors import SettingsError, require_choice
-from guided_attention.models import network
+from guided_attention.models import attention_unet, danet, network, pan, unet
 from guided_attention.models.capture import PositionMaps, attention_of, capture_channels, capture_positions
 from guided_attention.models.network import FAMILY, MultiScaleAttentionNet
 from guided_attention.models.output import SegmentationOutput
@@ -28,6 +28,11 @@ __all__ = [
 
 _FACTORIES: dict[str, Callable[..., nn.Module]] = {
     **network.members(),
+    "unet": unet.build_unet,
+    "attention-unet": attention_unet.build_attention_unet,
+    "danet": danet.build_danet,
+    "pan-resnet34": pan.build_pan_resnet34,
+    "pan-resnet101": pan.build_pan_resnet101,
 }
 #: The names that `build_model` knows: rows of Table I, then the others of Table II.
 MODELS: tuple[str, ...] = tuple(_FACTORIES)
