@@ -136,7 +136,8 @@ PRESETS: dict[str, Preset] = {
         backbone="resnet18",
         options={
             **dict.fromkeys(("daf", "pam", "cam", "dual", "ms-dual"), _SMALL),
-            **dict.fromkeys(("unet", "attention-unet"), {"channels": 16}),
+            "unet": {"channels": 16},
+            "attention-unet": {"channels": 16},
             "ms-dual-guided": {**_SMALL, "semantic_widths": (16, 32, 64)},
         },
         fit=FitSettings(
