@@ -193,7 +193,7 @@ def test_full_preset_has_the_sizes_of_chaos():
         assert 26 <= g.slices <= 50
         assert 5.5 <= g.distance <= 9
         assert g.thickness < g.distance
-        assert 1.2 <= g.spacing <= 1.9
+        assert 1.36 <= g.spacing <= 1.89
 
 
 @pytest.mark.parametrize(

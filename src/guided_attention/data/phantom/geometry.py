@@ -39,14 +39,15 @@ def draw_geometry(rng: np.random.Generator, body: Body, settings: PhantomSetting
     """Draw a field of view that holds the body and slices that hold liver, spleen and kidneys."""
     large = rng.random() < settings.large_share
     matrix = settings.large_matrix if large else settings.matrix
-    # the range 1.36 to 1.89 mm belongs to 256 columns; a coarser matrix sees the same body
-    field = np.clip(2 * body.outer_width * rng.uniform(1.1, 1.25), 1.36 * 256, 1.89 * 256)
+    # 1.36 to 1.89 mm belong to CHAOS's 256 or 288 columns; with fewer columns each is wider
+    wider = 256 / settings.matrix
+    spacing = np.clip(2 * body.outer_width * rng.uniform(1.1, 1.25) / matrix, 1.36 * wider, 1.89 * wider)
     distance = rng.uniform(*settings.slice_distance)
     bottom = -rng.uniform(80, 115)
     slices = int(np.clip(round((body.dome + rng.uniform(10, 30) - bottom) / distance), *settings.slices))
     return Geometry(
         matrix=matrix,
-        spacing=round(float(field / matrix), 4),
+        spacing=round(float(spacing), 4),
         distance=round(float(distance), 3),
         thickness=round(float(distance * rng.uniform(0.7, 0.9)), 2),
         slices=slices,

@@ -42,7 +42,7 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
 
     def kidney(side: int) -> tuple[Ellipsoid, Shape]:
         k = np.clip(rng.normal(1, 0.08), 0.88, 1.18)
-        centre = at(side * 67, 32, 10 if side > 0 else -4, 5)
+        centre = at(side * 67, 32, 5 if side > 0 else -7, 5)
         turn = rotation(rng.normal(-8, 4), side * rng.normal(10, 4), side * rng.normal(35, 10))
         bean = Ellipsoid(centre, (27 * k, 32 * k, 57 * k), turn)
         # the hilum looks forward and inward
@@ -64,7 +64,7 @@ def draw_organs(rng: np.random.Generator, body: Body) -> Organs:
     liver = Cut(Union((right, left), 26), (under, below, behind), blend=22)
     kidneys = (kidney(-1), kidney(1))
     s = np.clip(rng.normal(1.2, 0.13), 1.0, 1.5)
-    centre = np.array(at(90, 34, top - 62, 5))
+    centre = np.array(at(90, 34, top - 55, 4))
     turn = rotation(rng.normal(-18, 6), rng.normal(10, 5), rng.normal(-22, 8))
     spleen = Cut(
         Ellipsoid(centre, (32 * s, 52 * s, 56 * s), turn),

@@ -106,7 +106,7 @@ def _bowel(plane: Plane, anatomy: Anatomy, room: np.ndarray, mottle: np.ndarray,
     np.copyto(mixed, T("gas"), where=(mottle < 0.2) & (speckle > 0.3))
     for tube, contents in anatomy.bowel:
         window = plane.window(tube)
-        if window is None:
+        if window is None or not room[window].any():
             continue
         level = plane.level(tube, window)
         inside = (level > 0) & room[window]

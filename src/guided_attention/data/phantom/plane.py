@@ -79,7 +79,7 @@ class Plane:
     ) -> Painted | None:
         """Paint a shape where allowed; with ``shell``, its outermost ``thick`` mm get that tissue."""
         window = self.window(shape)
-        if window is None:
+        if window is None or not where[window].any():
             return None
         level = self.level(shape, window)
         inside = (level > 0) & where[window]
