@@ -177,6 +177,9 @@ def _train_and_evaluate(
         devices=devices,
         progress=progress,
     )
+    kept = out_dir / "record.json"
+    if result.resumed_from == settings.epochs and kept.exists() and (out_dir / "model.safetensors").exists():
+        return read_record(kept)  # finished before: what was measured then stands
     trained = time.perf_counter()
     # The sum over epochs also counts what ran before an interruption; the clock counts reading and resizing once.
     training = max(trained - start, sum(entry["seconds"] for entry in result.history))
@@ -216,7 +219,7 @@ def _train_and_evaluate(
     spec = ModelSpec(cell.model, options, asdict(settings.inputs), classes=CLASSES, notes=notes)
     if is_first_process():
         save_network(out_dir / "model.safetensors", model, spec)
-        write_record(record, out_dir / "record.json")
+        write_record(record, kept)
     return record
 
 
