@@ -11,6 +11,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from guided_attention.errors import SettingsError
 from guided_attention.models.attention import ChannelAttention, Energy, PositionAttention
 from guided_attention.models.backbone import ResNetFeatures
 from guided_attention.models.blocks import conv_norm_relu, enlarge, require_positive, require_size
@@ -77,10 +78,13 @@ class DANet(nn.Module):
         implementation: Implementation = "auto",
     ) -> None:
         super().__init__()
+        counts = {} if channels is None else {"channels": channels}
+        require_positive("DANet", in_channels=in_channels, num_classes=num_classes, **counts)
+        if not 0 <= dropout < 1:
+            raise SettingsError(f"DANet: dropout={dropout} must be a share of the channels, from 0 to below 1.")
         self.backbone = ResNetFeatures(backbone, in_channels, weights, output_stride=8)
         inputs = self.backbone.channels[-1]
         width = inputs // 4 if channels is None else channels
-        require_positive("DANet", in_channels=in_channels, num_classes=num_classes, channels=width)
         self.position = nn.Sequential(
             conv_norm_relu(inputs, width),
             PositionAttention(width, reduction, implementation),
