@@ -25,8 +25,8 @@ def open_data(data: str, sequence: SequenceName, phase: Phase) -> DataSource:
         return open_source(data, sequence, phase)
     root = phantom_folder()
     if not root.exists():
-        print(f"making the synthetic data set in {root}", flush=True)
-        write_phantom(root)
+        print(f"making the small synthetic data set in {root}", flush=True)
+        write_phantom(root, preset="small")
     return open_source(root, sequence, phase)
 
 

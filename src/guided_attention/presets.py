@@ -141,7 +141,7 @@ PRESETS: dict[str, Preset] = {
             "ms-dual-guided": {**_SMALL, "semantic_widths": (16, 32, 64)},
         },
         fit=FitSettings(
-            epochs=12,
+            epochs=10,
             batch_size=4,
             schedule="cosine",
             inputs=InputSettings(size=128, how="resample"),
