@@ -1,8 +1,9 @@
 """PAN, the Pyramid Attention Network (Li et al. 2018): attention without comparing positions with each other.
 
-The paper leaves open how wide pyramid and decoder are, and we know of no code by its authors. Where it is silent, this
-follows segmentation-models-pytorch (one attention weight for each pixel, 32 channels), where it speaks, the paper:
-average pooling in the pyramid and ReLU in the gates, where that library has maxima and the sigmoid. MONAI has no PAN.
+The paper leaves open how wide pyramid and decoder are and which nonlinearity the gates have, and we know of no code by
+its authors. There, this follows segmentation-models-pytorch: one attention weight for each pixel, 32 channels, the
+sigmoid. That library takes maxima in the pyramid; this takes means, the better of the two in the paper's ablation.
+MONAI has no PAN.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 Pyramid = Literal["pixel", "feature"]
-Gate = Literal["relu", "sigmoid"]
+Gate = Literal["sigmoid", "relu"]
 _KERNELS = (7, 5, 3)
 
 
@@ -85,15 +86,17 @@ class GlobalAttentionUpsample(nn.Module):
     ----------
     low_channels, channels : int
         Channels of the finer map; of the coarser one and the output.
-    gate : {"relu", "sigmoid"}
-        What turns the pooled features into weights: the paper has ReLU, segmentation-models-pytorch the sigmoid.
+    gate : {"sigmoid", "relu"}
+        What turns the pooled features into weights; the paper does not say which it has. The sigmoid bounds them. With ReLU,
+        as in another reimplementation, evaluation lags behind training when batches are small: batch norm has one
+        pooled value for each image of the batch, and nothing bounds how far they lie from the running statistics.
 
     Notes
     -----
     Input high (B, channels, h, w) and low (B, low_channels, h', w'); output (B, channels, h', w').
     """
 
-    def __init__(self, low_channels: int, channels: int, gate: Gate = "relu") -> None:
+    def __init__(self, low_channels: int, channels: int, gate: Gate = "sigmoid") -> None:
         super().__init__()
         require_choice("gate", gate, get_args(Gate))
         self.low = conv_norm_relu(low_channels, channels)
@@ -133,10 +136,8 @@ class PAN(nn.Module):
     -----
     Input (B, in_channels, H, W); output a `SegmentationOutput` without side predictions, from a 3x3 convolution at a
     quarter of the resolution. The stem is the common ResNet's 7x7 convolution where the paper has three of 3x3, so
-    that all networks differ in what follows. A batch of one image can be trained, see `NormOfFew`. In batches of two
-    to four, batch norm has only that many pooled values to work with, and evaluation can lag behind training (by
-    several points of Dice in the tests); eight images are better. Compared with the others in the
-    chapter *The baseline and the family*.
+    that all networks differ in what follows. A batch of one image can be trained, see `NormOfFew`. Compared with the
+    others in the chapter *The baseline and the family*.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class PAN(nn.Module):
         *,
         channels: int = 32,
         pyramid: Pyramid = "pixel",
-        gate: Gate = "relu",
+        gate: Gate = "sigmoid",
         weights: str | Path | None = None,
     ) -> None:
         super().__init__()
@@ -176,7 +177,7 @@ def _build(
     *,
     channels: int = 32,
     pyramid: Pyramid = "pixel",
-    gate: Gate = "relu",
+    gate: Gate = "sigmoid",
     weights: str | Path | None = None,
 ) -> PAN:
     # "resnet101" is what every builder gets unless somebody asks for another: then the name of the model decides.
