@@ -87,9 +87,9 @@ class GlobalAttentionUpsample(nn.Module):
     low_channels, channels : int
         Channels of the finer map; of the coarser one and the output.
     gate : {"sigmoid", "relu"}
-        What turns the pooled features into weights; the paper does not say which it has. The sigmoid bounds them. With ReLU,
-        as in another reimplementation, evaluation lags behind training when batches are small: batch norm has one
-        pooled value for each image of the batch, and nothing bounds how far they lie from the running statistics.
+        What turns the pooled features into weights; the paper leaves it open. The sigmoid bounds them. With ReLU, as
+        in another reimplementation, evaluation lags behind training when batches are small: batch norm has one pooled
+        value for each image of the batch, and nothing bounds how far they lie from the running statistics.
 
     Notes
     -----
