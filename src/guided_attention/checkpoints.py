@@ -1,13 +1,15 @@
 """The state of a training run on disk: safetensors for numbers, JSON for words, and nothing half-written.
 
-A checkpoint is a folder ``epoch-0007``. It is written under another name and renamed when complete, so that a folder
-of that name is always whole: a run killed at any moment finds its last complete epoch.
+A checkpoint is a folder ``epoch-0007``. It is written under another name and renamed when complete, and renamed again
+before it is deleted, so that a folder of that name is always whole: a run killed at any moment finds its last complete
+epoch. Chapter *Training the network*.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,13 @@ from guided_attention.weights import load_weights, read_tensors, save_weights
 
 __all__ = ["latest_checkpoint", "load_checkpoint", "prune_checkpoints", "save_checkpoint"]
 
-_PREFIX = "epoch-"
+_NAME = re.compile(r"epoch-(\d{4,})")
 
 
 def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optimizer, state: dict[str, Any]) -> Path:
-    """Write ``folder/epoch-NNNN`` with weights, optimiser and state; whole or not at all."""
+    """Write ``folder/epoch-NNNN`` with weights, optimiser and state (plain JSON types); whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / f"{_PREFIX}{epoch:04d}"
+    final = folder / f"epoch-{epoch:04d}"
     temporary = folder / f".{final.name}.part"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -37,23 +39,27 @@ def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optim
     tensors, groups = _flatten(optimizer)
     save_file(tensors, str(temporary / "optimizer.safetensors"))
     write_text(temporary / "state.json", json.dumps({**state, "epoch": epoch, "optimizer": groups}, indent=1))
-    _sync(temporary)
+    _sync(*temporary.iterdir(), temporary)
     if final.exists():
-        shutil.rmtree(final)
+        _delete(final)
     os.replace(temporary, final)
+    _sync(folder)
     return final
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """Return the whole checkpoint of the highest epoch, or None."""
-    return max(folder.glob(f"{_PREFIX}[0-9]*"), default=None)
+    found = _whole(folder)
+    return found[max(found)] if found else None
 
 
 def prune_checkpoints(folder: Path, keep: set[int]) -> None:
-    """Delete all checkpoints but those of the given epochs."""
-    for found in folder.glob(f"{_PREFIX}[0-9]*"):
-        if int(found.name.removeprefix(_PREFIX)) not in keep:
-            shutil.rmtree(found)
+    """Delete all checkpoints but those of the given epochs, and what a killed run left half written or deleted."""
+    for epoch, found in _whole(folder).items():
+        if epoch not in keep:
+            _delete(found)
+    for left in folder.glob(".epoch-*"):
+        shutil.rmtree(left)
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer | None = None) -> dict[str, Any]:
@@ -69,6 +75,19 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer | None = 
     if optimizer is not None:
         _restore(optimizer, read_tensors(path / "optimizer.safetensors"), state["optimizer"], path)
     return state
+
+
+def _whole(folder: Path) -> dict[int, Path]:
+    """Checkpoints by epoch; a copy that somebody made by hand (``epoch-0007 old``) is none."""
+    return {int(match[1]): path for path in folder.glob("epoch-*") if (match := _NAME.fullmatch(path.name))}
+
+
+def _delete(checkpoint: Path) -> None:
+    # Deleting a folder takes several steps, renaming it one: half deleted, it must not be called a checkpoint.
+    doomed = checkpoint.with_name(f".{checkpoint.name}.old")
+    shutil.rmtree(doomed, ignore_errors=True)
+    os.replace(checkpoint, doomed)
+    shutil.rmtree(doomed)
 
 
 def _flatten(optimizer: Optimizer) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
@@ -94,8 +113,8 @@ def _restore(optimizer: Optimizer, tensors: dict[str, torch.Tensor], groups: lis
         raise CheckpointError(f"{path}: its optimiser belongs to another network ({error}).") from error
 
 
-def _sync(folder: Path) -> None:
-    for entry in (*folder.iterdir(), folder):
+def _sync(*paths: Path) -> None:
+    for entry in paths:
         handle = os.open(entry, os.O_RDONLY)
         try:
             os.fsync(handle)
