@@ -89,12 +89,40 @@ class TestTrain:
             (("--fold", "3"), "fold=3 does not exist; choose 0 to 2"),
             (("--epochs", "0"), "epochs=0 must be 1 or more"),
             (("--weights", "missing.pth"), "missing.pth"),
+            (("--threads", "0"), "threads=0 must be 1 or more"),
+            (("--devices", "0"), "devices=0 must be 1 or more"),
+            (("--accelerator", "abacus"), "accelerator='abacus' is unknown; choose one of 'auto', 'cpu', 'cuda'"),
+            (("--accelerator", "cuda", "--devices", "99"), "Choose fewer devices"),
         ],
     )
     def test_wrong_arguments_are_named_and_nothing_is_trained(self, scans, tmp_path, capsys, wrong, reason):
         message = fails(capsys, "train", "--data", scans, "--out", tmp_path / "out", *wrong)
         assert reason in message
-        assert not (tmp_path / "out" / "checkpoints").exists()
+        assert not (tmp_path / "out").exists()
+
+    def test_a_run_of_other_data_is_not_continued(self, run, scans, capsys):
+        """Out of phase the subjects are called the same."""
+        before = (run / "record.json").read_bytes()
+        wrong = ("--model", "pam", "--data", scans, "--out", run, "--epochs", "1", "--accelerator", "cpu")
+        assert "other origin: data was" in fails(capsys, "train", *wrong, "--phase", "out")
+        assert (run / "record.json").read_bytes() == before
+
+    def test_a_file_where_the_folder_should_be(self, scans, tmp_path, capsys):
+        (tmp_path / "out").write_text("mine")
+        assert str(tmp_path / "out") in fails(
+            capsys, "train", "--model", "pam", "--data", scans, "--out", tmp_path / "out"
+        )
+        assert (tmp_path / "out").read_text() == "mine"
+
+    def test_an_interrupted_command_says_so(self, scans, capsys, monkeypatch):
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("guided_attention.cli.open_data", interrupted)
+        with pytest.raises(SystemExit) as stopped:
+            main(("train",))
+        assert stopped.value.code == 130
+        assert capsys.readouterr().err == "interrupted\n"
 
     def test_a_damaged_set_is_refused_before_anything_is_written(self, scans, tmp_path, capsys):
         broken = tmp_path / "broken"
@@ -137,6 +165,11 @@ class TestEvaluate:
     def test_fold_and_subjects_exclude_each_other(self, run, scans, capsys):
         message = fails(capsys, "evaluate", run, "--data", scans, "--fold", "0", "--subjects", "1")
         assert "exclude each other" in message
+
+    @pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+    def test_a_device_that_is_not_there(self, run, scans, capsys, device):
+        message = fails(capsys, "evaluate", run, "--data", scans, "--device", device)
+        assert f"device='{device}' cannot be used here" in message
 
     def test_a_missing_network(self, scans, tmp_path, capsys):
         assert "model.json: no such file" in fails(capsys, "evaluate", tmp_path, "--data", scans)

@@ -216,6 +216,55 @@ class TestResume:
         with pytest.raises(CheckpointError, match="epochs was 1, is 2"):
             fit(network(), TRAIN, VALIDATION, replace(SETTINGS, epochs=2), tmp_path, progress=False)
 
+    def test_a_half_deleted_checkpoint_is_no_checkpoint(self, tmp_path, monkeypatch):
+        """Killed while it deletes epoch 1, the run must not take what is left of it for whole; the next tidies up."""
+        folder = tmp_path / "checkpoints"
+        model = network()
+        for epoch in (1, 2):
+            checkpoints.save_checkpoint(folder, epoch, model, torch.optim.Adam(model.parameters()), {"history": []})
+
+        def killed(path, **_):
+            if path.exists():
+                (path / "model.safetensors").unlink()
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("guided_attention.checkpoints.shutil.rmtree", killed)
+            with pytest.raises(KeyboardInterrupt):
+                checkpoints.prune_checkpoints(folder, {2})
+        assert [p.name for p in folder.glob("epoch-*")] == ["epoch-0002"]
+        assert len(list(folder.iterdir())) == 2
+        checkpoints.prune_checkpoints(folder, {2})
+        assert [p.name for p in folder.iterdir()] == ["epoch-0002"]
+
+    def test_a_copy_made_by_hand_is_no_checkpoint(self, tmp_path):
+        for name in ("epoch-0009", "epoch-9999", "epoch-10000", "epoch-10001 old", "epoch-99999.bak"):
+            (tmp_path / name).mkdir()
+        assert latest_checkpoint(tmp_path).name == "epoch-10000"
+        checkpoints.prune_checkpoints(tmp_path, {9})
+        assert {p.name for p in tmp_path.iterdir()} == {"epoch-0009", "epoch-10001 old", "epoch-99999.bak"}
+
+    def test_killed_after_the_last_checkpoint_the_history_is_completed(self, tmp_path, monkeypatch):
+        chosen = replace(SETTINGS, epochs=2)
+        with monkeypatch.context() as patch:
+            patch.setattr("guided_attention.training.as_csv", lambda history: 1 / 0 if len(history) > 1 else "short")
+            with pytest.raises(ZeroDivisionError):
+                fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
+        assert (tmp_path / "history.csv").read_text() == "short"
+        result = fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
+        assert result.resumed_from == 2
+        assert (tmp_path / "history.csv").read_text() == as_csv(result.history)
+
+    def test_another_origin_is_refused(self, tmp_path):
+        """Subjects of two data sets may have the same names; tuples come back from disk as lists, and are the same."""
+        chosen, origin = replace(SETTINGS, epochs=1), {"data": "in-phase", "widths": (1, 2)}
+        fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False, origin=origin)
+        again = fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False, origin=origin)
+        assert again.resumed_from == 1
+        other = {**origin, "data": "out-of-phase"}
+        with pytest.raises(CheckpointError, match="other origin: data was 'in-phase', is 'out-of-phase'"):
+            fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False, origin=other)
+
     def test_other_subjects_are_refused(self, tmp_path):
         chosen = replace(SETTINGS, epochs=1)
         fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
@@ -311,6 +360,8 @@ class TestBatches:
     def test_a_batch_that_cannot_be_divided_is_refused(self):
         with pytest.raises(SettingsError, match="batch_size=8 cannot be divided among 3 devices"):
             EpochBatches(40, 8, seed=0, world=3)
+        with pytest.raises(SettingsError, match="1 slices are too few for 2 devices"):
+            EpochBatches(1, 8, seed=0, world=2)
 
 
 class TestSchedule:
@@ -408,6 +459,8 @@ def test_csv_has_a_column_for_whatever_an_epoch_reports():
 
 
 SHARED = textwrap.dedent("""
+    import json
+    import os
     import sys
     import torch
     torch.set_num_threads(1)
@@ -416,12 +469,19 @@ SHARED = textwrap.dedent("""
     model = t.network()
     model.drop = torch.nn.Identity()
     devices = int(sys.argv[3])
-    t.fit(model, t.TRAIN, t.VALIDATION, t.SETTINGS, sys.argv[2], accelerator="cpu", devices=devices, progress=False)
+    settings = t.replace(t.SETTINGS, patience=1)
+    result = t.fit(model, t.TRAIN, t.VALIDATION, settings, sys.argv[2], accelerator="cpu", devices=devices,
+                   progress=False)
+    with open(sys.argv[2] + "-rank" + os.environ.get("LOCAL_RANK", "0"), "w") as file:
+        json.dump([result.best_epoch, result.history], file)
 """)
 
 
 def test_two_processes_train_as_one_does(tmp_path):
-    """Same batches in halves; batch norm sees only its half, so losses agree to some percent, not to the bit."""
+    """Same batches in halves; batch norm sees only its half, so losses agree to some percent, not to the bit.
+
+    Both halves take the same decisions: the learning rate follows from scores, and scores from batch norm.
+    """
     losses = []
     for devices in (1, 2):
         folder = tmp_path / str(devices)
@@ -436,5 +496,8 @@ def test_two_processes_train_as_one_does(tmp_path):
         state = json.loads((folder / "checkpoints" / "epoch-0004" / "state.json").read_text())
         losses.append([entry["loss"] for entry in state["history"]])
     alone, shared = losses
+    ranks = [json.loads((tmp_path / f"2-rank{rank}").read_text()) for rank in range(2)]
+    decisions = [(best, [(e["dice"], e["learning_rate"]) for e in history]) for best, history in ranks]
+    assert decisions[0] == decisions[1]
     assert alone[-1] < alone[0]
     np.testing.assert_allclose(shared, alone, rtol=0.05)

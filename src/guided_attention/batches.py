@@ -29,11 +29,18 @@ class EpochBatches(Sampler[list[int]]):
         Of the shuffle.
     rank, world : int
         This process and the number of processes.
+
+    Raises
+    ------
+    SettingsError
+        If the batch, or all slices where they are fewer, cannot be divided among the processes.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
         if batch_size % world:
             raise SettingsError(f"batch_size={batch_size} cannot be divided among {world} devices.")
+        if count < world:
+            raise SettingsError(f"{count} slices are too few for {world} devices.")
         self.count, self.size, self.seed = count, min(batch_size, count), seed
         self.rank, self.world, self.epoch = rank, world, 0
 

@@ -59,7 +59,8 @@ def train(
         progress: Show progress bars.
     """
     from guided_attention.evaluation import summary_table
-    from guided_attention.experiments import Cell, is_first_process, run_cell
+    from guided_attention.experiments import Cell, run_cell
+    from guided_attention.launch import is_first_process
     from guided_attention.presets import get_preset
 
     _use_threads(threads)
@@ -68,7 +69,8 @@ def train(
     if epochs is not None:
         chosen = replace(chosen, fit=replace(chosen.fit, epochs=epochs))
     out = out or Path("runs") / source.name / model / f"{preset}-fold{fold}-seed{seed}"
-    print(f"{model} on {source.name}, fold {fold}, seed {seed}, preset {preset} -> {out}", flush=True)
+    if is_first_process():
+        print(f"{model} on {source.name}, fold {fold}, seed {seed}, preset {preset} -> {out}", flush=True)
     record = run_cell(
         Cell(model, fold, seed),
         source,
@@ -116,6 +118,7 @@ def evaluate(
     from guided_attention.experiments import choose_fold
     from guided_attention.weights import load_network
 
+    _check_device(device)
     model, spec = load_network(network, device)
     source = open_data(data, sequence, phase)
     if fold is not None and subjects:
@@ -158,6 +161,7 @@ def predict(
 
     if not images:
         raise SettingsError("images: none given; name NIfTI files or folders of CHAOS subjects after the network.")
+    _check_device(device)
     model, spec = load_network(network, device)
     volumes = [read_chaos_subject(p, sequence, phase) if p.is_dir() else read_nifti(p) for p in images]
     targets = [out / f"{volume.subject}_prediction.nii.gz" for volume in volumes]
@@ -182,16 +186,23 @@ def data(*arguments: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: run a command; errors for people end in one message and status 2."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Entry point: run a command.
+
+    Errors for people, and those of the file system (a full disk, a file where a folder should be), end in one message
+    and status 2; Ctrl-C ends in status 130.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if arguments[:1] == ["data"]:
             data(*arguments[1:])
         else:
             _run({**COMMANDS, "data": data}, "guided-attention", arguments)
-    except GuidedAttentionError as error:
+    except (GuidedAttentionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def _run(commands: dict[str, Callable[..., None]], prog: str, arguments: Sequence[str]) -> None:
@@ -202,7 +213,21 @@ def _use_threads(threads: int | None) -> None:
     if threads is not None:
         import torch
 
+        if threads < 1:
+            raise SettingsError(f"threads={threads} must be 1 or more.")
         torch.set_num_threads(threads)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # a build of PyTorch without CUDA asserts
+        reason = str(error).splitlines()[0]
+        raise SettingsError(
+            f"device={device!r} cannot be used here: {reason} Choose cpu, or cuda with a GPU."
+        ) from None
 
 
 if __name__ == "__main__":

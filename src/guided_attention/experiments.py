@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
+from torch import nn
 
 from guided_attention.data import DataSource, Fold, Volume, folds_for
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation import evaluate
+from guided_attention.launch import is_first_process, require_devices
 from guided_attention.models import build_model
 from guided_attention.presets import Preset
 from guided_attention.records import (
@@ -36,7 +39,7 @@ from guided_attention.records import (
 from guided_attention.training import fit
 from guided_attention.weights import ModelSpec, save_network
 
-__all__ = ["Cell", "choose_fold", "describe", "is_first_process", "run_cell", "runs_folder"]
+__all__ = ["Cell", "choose_fold", "describe", "run_cell", "runs_folder"]
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def run_cell(
     DataError
         If the check finds anything; the message is the whole report.
     SettingsError, CheckpointError
-        As `fit` does.
+        If an argument cannot work, or ``out_dir`` holds another run (network, data set, fold, seed, settings).
     """
     fold = choose_fold(source, cell.fold)
     target = None if results is None else record_path(results, source.name, cell.model, cell.fold, cell.seed)
@@ -135,37 +138,51 @@ def run_cell(
             f"{target} is a record of preset {read_record(target).preset!r}; a run of preset {preset.name!r} must not "
             "replace it. Give another results folder."
         )
+    require_devices(accelerator, devices)
+    options = preset.model_options(cell.model)
+    torch.manual_seed(cell.seed)
+    model = build_model(cell.model, **options, **({} if weights is None else {"weights": str(weights)}))
     source.check().raise_if_bad()
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     # Of the processes that share one training only the first takes the lock and writes.
     with FileLock(out_dir / ".lock") if is_first_process() else nullcontext():
-        record = _train_and_evaluate(cell, fold, source, preset, out_dir, weights, accelerator, devices, progress)
+        record = _train_and_evaluate(
+            model,
+            Model(cell.model, options),
+            cell,
+            fold,
+            source,
+            preset,
+            out_dir,
+            accelerator=accelerator,
+            devices=devices,
+            progress=progress,
+            origin={
+                "data": asdict(describe(source)),
+                "model": cell.model,
+                "options": options,
+                "pretrained": weights is not None,
+            },
+        )
     if target is not None and is_first_process():
         write_record(record, target)
     return record
 
 
-def is_first_process() -> bool:
-    """Whether this process is alone, or the first of those that train together (torchrun and Fabric number them)."""
-    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
-
-
 def _train_and_evaluate(
+    model: nn.Module,
+    described: Model,
     cell: Cell,
     fold: Fold,
     source: DataSource,
     preset: Preset,
     out_dir: Path,
-    weights: str | Path | None,
-    accelerator: str,
-    devices: int,
+    *,
     progress: bool,
+    **how: Any,
 ) -> Record:
     settings = replace(preset.fit, seed=cell.seed)
-    options = preset.model_options(cell.model) | ({} if weights is None else {"weights": str(weights)})
-    torch.manual_seed(cell.seed)
-    model = build_model(cell.model, **options)
     start = time.perf_counter()
     result = fit(
         model,
@@ -173,9 +190,8 @@ def _train_and_evaluate(
         _read(source, fold.validation),
         settings,
         out_dir,
-        accelerator=accelerator,
-        devices=devices,
         progress=progress,
+        **how,
     )
     kept = out_dir / "record.json"
     if result.resumed_from == settings.epochs and kept.exists() and (out_dir / "model.safetensors").exists():
@@ -194,10 +210,9 @@ def _train_and_evaluate(
         progress=progress,
     )
     cost = Cost(round(training, 1), round(time.perf_counter() - trained, 1), peak_memory(device))
-    options.pop("weights", None)
     record = make_record(
         dataset=describe(source),
-        model=Model(cell.model, options),
+        model=described,
         preset=preset.name,
         settings=settings.as_dict(),
         seed=cell.seed,
@@ -216,7 +231,7 @@ def _train_and_evaluate(
         "epoch": result.best_epoch,
         "commit": record.provenance.commit,
     }
-    spec = ModelSpec(cell.model, options, asdict(settings.inputs), classes=CLASSES, notes=notes)
+    spec = ModelSpec(cell.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
     if is_first_process():
         save_network(out_dir / "model.safetensors", model, spec)
         write_record(record, kept)

@@ -5,9 +5,10 @@ Built in the chapter *Training the network*.
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from guided_attention.data.volume import Volume
 from guided_attention.errors import CheckpointError, GuidedAttentionError, SettingsError
 from guided_attention.files import write_text
 from guided_attention.history import FitResult, as_csv
+from guided_attention.launch import launch
 from guided_attention.losses import objective
 from guided_attention.presets import FitSettings
 from guided_attention.schedule import learning_rate
@@ -45,6 +47,7 @@ def fit(
     accelerator: str = "auto",
     devices: int = 1,
     progress: bool = True,
+    origin: Mapping[str, Any] | None = None,
     fabric: Any = None,
 ) -> FitResult:
     """Train a network and leave it with the weights of its best epoch.
@@ -63,9 +66,12 @@ def fit(
     out_dir : path, optional
         Gets ``checkpoints/``, ``history.csv`` and ``tensorboard/``.
     accelerator, devices : str, int
-        Lightning Fabric's: ``"auto"`` takes a GPU where there is one.
+        See `guided_attention.launch.launch`. Several devices share every batch; batch norm sees its device's part.
     progress : bool
         Show progress bars.
+    origin : mapping of plain JSON types, optional
+        What else makes this run what it is, such as its data set and the options of its network: kept in the
+        checkpoints, and a run whose checkpoint names another origin is not continued.
     fabric : lightning.fabric.Fabric, optional
         One that is launched already (a strategy of your own); then ``accelerator`` and ``devices`` do not count.
 
@@ -76,36 +82,27 @@ def fit(
     Raises
     ------
     SettingsError
-        If there is nothing to train on, or nothing to validate with.
+        If there is nothing to train on or to validate with, or the devices do not exist.
     CheckpointError
-        If ``out_dir`` holds a run with other settings or another network.
+        If ``out_dir`` holds a run with other settings, subjects or origin, or of another network.
     GuidedAttentionError
         If the loss stops being a number.
     """
     for name, volumes in (("train", train), ("validation", validation)):
         if not volumes or any(v.labels is None for v in volumes):
             raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
-    fabric = fabric or _launch(accelerator, devices, settings)
-    run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress)
+    fabric = fabric or launch(accelerator, devices, settings.precision)
+    run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress, origin)
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
         for epoch in range(run.result.resumed_from + 1, settings.epochs + 1):
             run.epoch(epoch)
     return run.finish()
 
 
-def _launch(accelerator: str, devices: int, settings: FitSettings) -> Any:
-    from lightning.fabric import Fabric
-
-    strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=settings.precision)
-    fabric.launch()
-    return fabric
-
-
 class _Run:
     """The moving parts of one call of `fit`."""
 
-    def __init__(self, model, train, validation, settings, out_dir, fabric, progress) -> None:
+    def __init__(self, model, train, validation, settings, out_dir, fabric, progress, origin) -> None:
         self.settings, self.fabric, self.out_dir = settings, fabric, out_dir
         self.progress = progress and fabric.is_global_zero
         self.validation, self.bare = validation, model
@@ -125,11 +122,13 @@ class _Run:
             num_workers=settings.workers,
             pin_memory=fabric.device.type == "cuda",
         )
-        self.identity = {
+        identity = {
             "settings": settings.as_dict(),
             "train": sorted(v.subject for v in train),
             "validation": sorted(v.subject for v in validation),
+            **({} if origin is None else {"origin": dict(origin)}),
         }
+        self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back: tuples are lists
         self.result = FitResult()
         self.folder = out_dir and out_dir / "checkpoints"
         self.writer = None
@@ -144,7 +143,7 @@ class _Run:
         if found is not None:
             state = load_checkpoint(found, self.bare, optimizer)
             for name, value in self.identity.items():
-                if state[name] != value:
+                if state.get(name, value) != value:
                     raise CheckpointError(
                         f"{found}: this run was started with other {name}: {_difference(state[name], value)}. "
                         "Give another output folder, or delete this one."
@@ -157,7 +156,8 @@ class _Run:
         if self.fabric.is_global_zero:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.writer = SummaryWriter(self.out_dir / "tensorboard", purge_step=self.result.resumed_from + 1)
+            self.writer = SummaryWriter(self.out_dir / "tensorboard", purge_step=self.result.resumed_from)
+            self._log()  # a run killed right after a checkpoint has not told its last epoch
 
     def epoch(self, epoch: int) -> None:
         """One pass over the slices, one validation, one checkpoint."""
@@ -170,13 +170,14 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         entry = {"epoch": epoch, "learning_rate": rate, **self._train(epoch)}
-        scores = validate(self.bare, self.validation, self.settings, self.fabric.device)
+        # Batch norm's statistics, and so the scores, differ between devices; what follows from them must not.
+        scores = self.fabric.broadcast(validate(self.bare, self.validation, self.settings, self.fabric.device))
         entry["dice"] = scores.pop("mean")
         entry |= {f"dice_{organ}": score for organ, score in scores.items()}
         entry["seconds"] = round(time.perf_counter() - start, 3)
         better = self.result.add(entry)
         if self.fabric.is_global_zero:
-            self._write(epoch, entry)
+            self._write(epoch)
         if self.folder is None and better:
             self.best = {name: value.detach().clone() for name, value in self.bare.state_dict().items()}
 
@@ -203,16 +204,23 @@ class _Run:
             )
         return {"loss" if name == "total" else name: value for name, value in means.items()}
 
-    def _write(self, epoch: int, entry: dict[str, Any]) -> None:
+    def _write(self, epoch: int) -> None:
         if self.folder is None:
             return
         state = {**self.identity, "history": self.result.history}
         save_checkpoint(self.folder, epoch, self.bare, self.optimizer, state)
         prune_checkpoints(self.folder, {epoch, self.result.best_epoch})
+        self._log()
+
+    def _log(self) -> None:
+        """Write the history, and the last epoch to TensorBoard."""
+        if not self.result.history:
+            return
         write_text(self.out_dir / "history.csv", as_csv(self.result.history))
-        for name, value in entry.items():
+        last = self.result.history[-1]
+        for name, value in last.items():
             if name not in ("epoch", "seconds"):
-                self.writer.add_scalar(name, value, epoch)
+                self.writer.add_scalar(name, value, last["epoch"])
         self.writer.flush()
 
     def finish(self) -> FitResult:

@@ -25,6 +25,27 @@ def validate(
     """Dice of every organ on whole volumes, averaged over the subjects that have it; ``"mean"`` over the organs.
 
     The released code pools the pixels of all slices instead; the mean over subjects is what the tables report.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Takes (B, 1, size, size), returns a `SegmentationOutput`.
+    volumes : sequence of Volume
+        With labels.
+    settings : FitSettings
+        Input size, batch size and precision apply.
+    device : str or torch.device
+        Where the model is.
+
+    Returns
+    -------
+    dict str -> float
+        ``"mean"`` and the organs. One that neither a reference nor a prediction shows is left out.
+
+    Raises
+    ------
+    SettingsError
+        If that is so for all of them.
     """
     scores: dict[str, list[float]] = {organ: [] for organ in ORGANS}
     for volume in volumes:

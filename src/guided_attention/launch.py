@@ -1,0 +1,62 @@
+"""Processes and devices of a training (chapter *Training the network*)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from guided_attention.errors import SettingsError, require_choice
+
+__all__ = ["is_first_process", "launch", "require_devices"]
+
+_ACCELERATORS = ("auto", "cpu", "cuda")
+
+
+def launch(accelerator: str, devices: int, precision: str) -> Any:
+    """Start Lightning Fabric; with several devices every further one gets a process that runs the same command.
+
+    Parameters
+    ----------
+    accelerator : {"auto", "cpu", "cuda"}
+        ``"auto"`` takes a GPU where there is one.
+    devices : int
+        How many of them.
+    precision : str
+        One of `guided_attention.evaluation.PRECISIONS`.
+
+    Returns
+    -------
+    lightning.fabric.Fabric
+
+    Raises
+    ------
+    SettingsError
+        As `require_devices`.
+    """
+    require_devices(accelerator, devices)
+    from lightning.fabric import Fabric
+
+    strategy = "ddp" if devices > 1 else "auto"
+    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
+    fabric.launch()
+    return fabric
+
+
+def require_devices(accelerator: str, devices: int) -> None:
+    """Raise a `SettingsError` unless this machine has such devices, and as many; arguments as for `launch`."""
+    require_choice("accelerator", accelerator, _ACCELERATORS)
+    if devices < 1:
+        raise SettingsError(f"devices={devices} must be 1 or more.")
+    gpus = torch.cuda.device_count()
+    if devices > gpus and (accelerator == "cuda" or (accelerator == "auto" and gpus)):
+        raise SettingsError(
+            f"accelerator={accelerator!r}, devices={devices}: this machine has {gpus} GPUs that PyTorch can use. "
+            "Choose fewer devices, or accelerator='cpu'."
+        )
+
+
+def is_first_process() -> bool:
+    """Whether this process is alone, or the first of those that train together (torchrun and Fabric number them)."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
