@@ -47,7 +47,7 @@ class TestTrain:
         record = read_record(run / "record.json")
         assert (record.dataset.name, record.dataset.synthetic) == ("phantom-t1dual-in", True)
         assert record.dataset.sequence == "T1-DUAL in-phase"
-        assert (record.model.name, record.preset, record.quick, record.seed) == ("pam", "quick", True, 0)
+        assert (record.model.name, record.preset, record.quick, record.seed) == ("pam", "quick-epochs1", True, 0)
         split = record.split
         everybody = {*split.train, *split.validation, *split.test}
         assert everybody == set(open_source(scans).subjects)

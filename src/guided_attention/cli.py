@@ -67,7 +67,7 @@ def train(
     source = open_data(data, sequence, phase)
     chosen = get_preset(preset)
     if epochs is not None:
-        chosen = replace(chosen, fit=replace(chosen.fit, epochs=epochs))
+        chosen = replace(chosen, name=f"{preset}-epochs{epochs}", fit=replace(chosen.fit, epochs=epochs))
     out = out or Path("runs") / source.name / model / f"{preset}-fold{fold}-seed{seed}"
     if is_first_process():
         print(f"{model} on {source.name}, fold {fold}, seed {seed}, preset {preset} -> {out}", flush=True)

@@ -1,7 +1,8 @@
 """The errors that are meant for people.
 
 Each says which file or argument is wrong, what was expected, what was found and what to do. The command line prints
-them without a traceback and exits with a nonzero status; everything else is a bug and shows its traceback.
+them without a traceback and exits with a nonzero status, as it does with what the operating system refuses;
+everything else is a bug and shows its traceback.
 """
 
 from __future__ import annotations

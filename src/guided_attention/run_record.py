@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class DataSet:
-    """Name of the data set, its sequence (``T1DUAL``, ``T2SPIR``), and whether it is made up (the phantom)."""
+    """Name of the data set, its sequence (``T1-DUAL in-phase``, ``T2-SPIR``), and whether it is synthetic."""
 
     name: str
     sequence: str
@@ -64,7 +64,7 @@ class Record:
     dataset, model, split, cost, provenance
         See the classes of that name.
     preset : str
-        Name of the settings, for example ``quick`` or ``paper``.
+        Name of the settings, ``quick`` or ``paper``; with ``-epochsN`` where another number of epochs was asked for.
     quick : bool
         True for the short preset: such a record shows that the code works, not what the method can do.
     settings : mapping
@@ -134,7 +134,7 @@ def make_record(
         dataset=dataset,
         model=model,
         preset=preset,
-        quick=preset == "quick",
+        quick=preset.split("-")[0] == "quick",
         settings=asdict(settings) if is_dataclass(settings) else dict(settings),
         seed=seed,
         split=split,

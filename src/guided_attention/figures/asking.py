@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guided_attention.figures.diagrams import _arrow, _box, _canvas
+from guided_attention.figures.diagrams import arrow, box, canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,20 +32,20 @@ def show_asking(logits: np.ndarray) -> Figure:
     weights /= weights.sum()
     figure, ax = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
     height = 1.6 * len(logits)
-    _canvas(ax, 19, height + 1.4)
+    canvas(ax, 19, height + 1.4)
     middle = height / 2
-    _box(ax, 1.3, middle, "$q_j$", _ASKS, width=1.6)
+    box(ax, 1.3, middle, "$q_j$", _ASKS, width=1.6)
     ax.text(1.3, middle - 1.3, "position $j$\nasks", ha="center", va="center", fontsize=9)
     for i, (logit, weight) in enumerate(zip(logits, weights, strict=True)):
         y = height - 0.8 - 1.6 * i
-        _box(ax, 5.3, y, f"$k_{i + 1}$", _KEY, width=1.4)
-        _arrow(ax, (2.2, middle), (4.5, y))
+        box(ax, 5.3, y, f"$k_{i + 1}$", _KEY, width=1.4)
+        arrow(ax, (2.2, middle), (4.5, y))
         ax.text(6.3, y, f"$k_{i + 1} \\cdot q_j$ = {logit:.1f}", va="center", fontsize=9)
         ax.barh(y, 2.6 * weight, left=9.2, height=0.7, color=_ASKS, edgecolor="0.35")
         ax.text(9.3 + 2.6 * weight, y, f"{weight:.2f}", va="center", fontsize=9)
-        _box(ax, 13.6, y, f"$v_{i + 1}$", _VALUE, width=1.4)
+        box(ax, 13.6, y, f"$v_{i + 1}$", _VALUE, width=1.4)
         ax.plot([14.4, 16.5], [y, middle], color="0.35", lw=0.4 + 6 * weight, solid_capstyle="round", zorder=1)
-    _box(ax, 17.4, middle, "$\\sum_i s_{ij}\\, v_i$", _VALUE, width=2.4)
+    box(ax, 17.4, middle, "$\\sum_i s_{ij}\\, v_i$", _VALUE, width=2.4)
     for x, word in ((3.3, "ask"), (7.6, "match"), (10.5, "softmax"), (15.4, "fetch")):
         ax.text(x, height + 0.8, word, ha="center", fontsize=11, weight="bold")
     return figure

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from guided_attention.data import Volume, fit_in_plane, normalise
+from guided_attention.data import CLASSES, Volume, fit_in_plane, normalise
+from guided_attention.errors import SettingsError
 from guided_attention.figures.attention import show_attention
 from guided_attention.figures.slices import organ_legend, show_errors, show_slice
 from guided_attention.models import attention_of
@@ -34,6 +35,11 @@ def show_result(model: nn.Module, inputs: dict, volume: Volume, prediction: Volu
         The same with predicted labels.
     index : int
         Number of the slice; it must show the spleen.
+
+    Raises
+    ------
+    SettingsError
+        If it does not.
     """
     from matplotlib import pyplot as plt
 
@@ -44,7 +50,11 @@ def show_result(model: nn.Module, inputs: dict, volume: Volume, prediction: Volu
     show_errors(axes[2], image, found, truth, title="errors")
     fitted = fit_in_plane(volume, inputs["size"], inputs["how"])
     grey = normalise(fitted.image, inputs["normalisation"])[index]
-    spleen = np.argwhere(fitted.labels[index] == 4)
+    spleen = np.argwhere(fitted.labels[index] == CLASSES.index("spleen"))
+    if not len(spleen):
+        raise SettingsError(
+            f"index={index}: slice {index} of subject {volume.subject!r} shows no spleen; choose another."
+        )
     at = tuple(int(v) for v in spleen[np.abs(spleen - spleen.mean(0)).sum(1).argmin()])
     rows = attention_of(model, torch.from_numpy(grey)[None, None], at=at)
     strength = {name: abs(model.get_submodule(name).lam.item()) for name in rows}
