@@ -37,9 +37,9 @@ class Augmentation:
     """The paper's augmentation: rotation, flip, mirror, drawn anew each time; the data set does not grow.
 
     The paper gives no numbers; the released code uses these. *Beware of the flips*: an axial slice mirrored left to
-    right shows the liver on the patient's left. The two kidneys then trade places, but not their labels: the picture
-    teaches that the kidney beside the spleen is called right one time and left the next. What tells them apart is
-    the body's side, and exactly that is taken away. Turned upside down, a slice has its spine in front. Both are
+    right shows the liver on the patient's left. The labels move with the pixels, so the kidney on the picture's left
+    is called right one time and left the next: the side of the body, which tells them apart, says nothing any more,
+    and only the organ beside it does. Turned upside down, a slice has its spine in front. Both are
     kept for parity with the paper, and ``flips=False`` turns both off.
 
     Parameters

@@ -19,7 +19,7 @@ def show_network() -> Figure:
 
     figure, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
     canvas(ax, 18, 9)
-    box(ax, 1.2, 4.5, "slice\n256 × 256", _DATA)
+    box(ax, 1.2, 4.5, "slice", _DATA)
     for s in range(4):
         y = 7.7 - 2.1 * s
         box(ax, 4.4, y, f"Res-{s + 2}", _WORK, width=1.9)
