@@ -1,7 +1,7 @@
 """Write the synthetic abdomen: CHAOS's layout, no download, the same bytes for the same seed.
 
     python data_download/phantom.py                       # 20 subjects into data/phantom
-    python data_download/phantom.py --preset small --out /tmp/small
+    python data_download/phantom.py --preset small --out small
 
 The images are made up; `guided_attention.data.phantom` says how, and what they are not.
 """
