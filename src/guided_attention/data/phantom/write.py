@@ -51,7 +51,8 @@ def write_phantom(
     preset : {"full", "small", "tiny"}
         Size and resolution, see `PRESETS`.
     workers : int, optional
-        Processes; default: the number of processors, at most 8.
+        Processes; default: the number of processors, at most 8. With more than one, a plain script must guard its own
+        work by ``if __name__ == "__main__":``, as always with Python's multiprocessing; notebooks need no guard.
     progress : callable, optional
         Called with a line of text after each subject.
 
