@@ -9,6 +9,8 @@ import pytest
 
 from guided_attention.cli import main
 from guided_attention.data import open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.evaluation import evaluate_subject
+from guided_attention.masks import masks_path, read_masks
 from guided_attention.records import read_record
 
 
@@ -59,6 +61,29 @@ class TestTrain:
     def test_also_writes_it_where_results_are_kept(self, run):
         kept = run.parent / "results" / "phantom-t1dual-in" / "pam" / "fold0-seed0.json"
         assert kept.read_bytes() == (run / "record.json").read_bytes()
+
+    def test_masks_of_synthetic_data_lie_beside_their_record_and_give_its_scores(self, run, scans):
+        kept = run.parent / "results" / "phantom-t1dual-in" / "pam" / "fold0-seed0.json"
+        record, masks, source = read_record(kept), read_masks(masks_path(kept)), open_source(scans)
+        assert set(masks) == set(record.split.test)
+        for score in record.scores:
+            reference = source.read(score.subject)
+            again = evaluate_subject(reference.with_labels(masks[score.subject]), reference)
+            assert again.organs == pytest.approx(score.organs, nan_ok=True)
+            assert sum(score.reliability.count) == ((masks[score.subject] > 0) | (reference.labels > 0)).sum()
+
+    def test_masks_of_patients_stay_in_the_run(self, scans, tmp_path):
+        source = open_source(scans)
+        (tmp_path / "ward").mkdir()
+        for subject in source.subjects:
+            volume = source.read(subject)
+            for kind, wanted in (("image", volume.with_labels(None)), ("label", volume)):
+                write_nifti(wanted, tmp_path / "ward" / f"{subject}_{kind}.nii.gz")
+        train(tmp_path / "ward", tmp_path / "run", results=tmp_path / "results")
+        kept = tmp_path / "results" / "nifti-ward" / "pam" / "fold0-seed0.json"
+        assert read_record(kept).dataset.synthetic is False
+        assert not masks_path(kept).exists()
+        assert read_masks(tmp_path / "run" / "predictions.npz")
 
     def test_again_it_finds_the_finished_run(self, run, scans, capsys):
         before = (run / "model.safetensors").read_bytes()

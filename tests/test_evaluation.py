@@ -10,7 +10,7 @@ from torch import nn
 from guided_attention.data import SliceDataset, fit_in_plane, normalise
 from guided_attention.data.volume import CLASSES, Volume
 from guided_attention.errors import DataError, SettingsError
-from guided_attention.evaluation import evaluate, predict_volume, restore_in_plane
+from guided_attention.evaluation import evaluate, predict_volume, predict_with_confidence, restore_in_plane
 from guided_attention.models import build_model
 from guided_attention.models.output import SegmentationOutput
 
@@ -186,6 +186,15 @@ def test_settings_that_cannot_work_are_named(wrong, message):
 def test_restore_refuses_an_unknown_way():
     with pytest.raises(SettingsError, match="how='wrap' is unknown; choose one of 'crop', 'resample'"):
         restore_in_plane(torch.zeros(1, 5, 4, 4), (4, 4), "wrap")
+
+
+def test_confidence_is_the_probability_of_the_predicted_class():
+    volume = a_volume((4, 32, 32))
+    prediction, confidence = predict_with_confidence(Quantiser(), volume, size=32, normalisation="minmax")
+    image = normalise(volume.image, "minmax").astype(np.float64)
+    weights = np.exp(-10 * np.abs(image[:, None] - np.linspace(0, 1, 5)[:, None, None]))
+    np.testing.assert_allclose(confidence, (weights / weights.sum(1, keepdims=True)).max(1), rtol=1e-5)
+    assert np.array_equal(prediction.labels, expected(volume))
 
 
 def test_evaluate_scores_each_volume_and_hands_out_the_predictions(capsys):

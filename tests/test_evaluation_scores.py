@@ -62,6 +62,18 @@ def test_each_organ_gets_the_metrics_of_its_own_masks(pair):
     assert [scores[organ].chaos for organ in ("kidney_left", "spleen")] == [0.0, 0.0]
 
 
+def test_reliability_is_taken_where_either_says_organ(pair):
+    prediction, reference = pair
+    sure = np.full(reference.shape, 0.9, np.float32)
+    bins = evaluate_subject(prediction, reference, sure).reliability
+    either = (prediction.labels > 0) | (reference.labels > 0)
+    assert sum(bins.count) == bins.count[13] == either.sum()
+    assert bins.accuracy[13] == pytest.approx((prediction.labels == reference.labels)[either].mean())
+    assert evaluate_subject(prediction, reference).reliability is None
+    with pytest.raises(DataError, match="expected confidence of shape"):
+        evaluate_subject(prediction, reference, sure[0])
+
+
 def test_perfect_prediction(pair):
     scores = evaluate_subject(pair[1], pair[1])
     liver = scores["liver"]

@@ -158,7 +158,7 @@ def test_a_failing_disk_leaves_the_old_record(record, tmp_path, monkeypatch):
     ("damage", "reason"),
     [
         (lambda c: c.pop("seed"), "'seed' is a required property"),
-        (lambda c: c.update(schema_version=2), "schema_version"),
+        (lambda c: c.update(schema_version=1), "schema_version"),
         (lambda c: c["scores"][0]["organs"][0].update(dsc=1.2), r"scores\[0\]\.organs\[0\]\.dsc, 1.2"),
         (lambda c: c["scores"][0]["organs"][0].update(dsc="good"), "'good'"),
         (lambda c: c.update(extra=1), "extra"),

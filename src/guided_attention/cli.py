@@ -59,7 +59,7 @@ def train(
         progress: Show progress bars.
     """
     from guided_attention.evaluation import summary_table
-    from guided_attention.experiments import Cell, run_cell
+    from guided_attention.experiments import Cell, run_cell, run_folder
     from guided_attention.launch import is_first_process
     from guided_attention.presets import get_preset
 
@@ -68,11 +68,12 @@ def train(
     chosen = get_preset(preset)
     if epochs is not None:
         chosen = replace(chosen, name=f"{preset}-epochs{epochs}", fit=replace(chosen.fit, epochs=epochs))
-    out = out or Path("runs") / source.name / model / f"{preset}-fold{fold}-seed{seed}"
+    cell = Cell(model, fold, seed)
+    out = out or run_folder("runs", source.name, cell, chosen.name)
     if is_first_process():
         print(f"{model} on {source.name}, fold {fold}, seed {seed}, preset {preset} -> {out}", flush=True)
     record = run_cell(
-        Cell(model, fold, seed),
+        cell,
         source,
         chosen,
         out,

@@ -28,6 +28,7 @@ __all__ = [
     "evaluate",
     "evaluate_subject",
     "predict_volume",
+    "predict_with_confidence",
     "restore_in_plane",
     "subject_table",
     "summarise",
@@ -80,11 +81,51 @@ def predict_volume(
     SettingsError
         If the batch size or the precision cannot work, or the model predicts other classes than `CLASSES`.
     """
+    return predict_with_confidence(
+        model,
+        volume,
+        size=size,
+        how=how,
+        normalisation=normalisation,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+    )[0]
+
+
+def predict_with_confidence(
+    model: nn.Module,
+    volume: Volume,
+    *,
+    size: int,
+    how: str = "crop",
+    normalisation: str = "percentile",
+    batch_size: int = 8,
+    device: str | torch.device = "cpu",
+    precision: str = "32-true",
+) -> tuple[Volume, np.ndarray]:
+    """As `predict_volume`, and how sure the network is.
+
+    Parameters
+    ----------
+    model, volume, size, how, normalisation, batch_size, device, precision
+        As for `predict_volume`.
+
+    Returns
+    -------
+    (Volume, array)
+        The predicted labels, and the softmax probability of the predicted class, float32 (D, H, W).
+
+    Raises
+    ------
+    SettingsError
+        As for `predict_volume`.
+    """
     if batch_size < 1:
         raise SettingsError(f"batch_size: expected 1 or more, found {batch_size}.")
     fitted = fit_in_plane(volume.with_labels(None), size, how)
     slices = torch.from_numpy(np.ascontiguousarray(normalise(fitted.image, normalisation), dtype=np.float32))
-    labels = np.empty(volume.shape, np.uint8)
+    labels, confidence = np.empty(volume.shape, np.uint8), np.empty(volume.shape, np.float32)
     numbers = _autocast(device, precision)
     model.to(device)
     with evaluating(model), torch.inference_mode(), numbers:
@@ -98,7 +139,8 @@ def predict_volume(
                 )
             own = restore_in_plane(logits, volume.shape[1:], how)  # (B, K, H, W)
             labels[start : start + batch_size] = own.argmax(dim=1).to("cpu", torch.uint8).numpy()
-    return volume.with_labels(labels)
+            confidence[start : start + batch_size] = own.softmax(dim=1).amax(dim=1).cpu().numpy()
+    return volume.with_labels(labels), confidence
 
 
 def restore_in_plane(logits: Tensor, shape: tuple[int, int], how: str) -> Tensor:
@@ -200,7 +242,7 @@ def evaluate(
     scores = []
     with tqdm(volumes, total=total, desc="evaluating", unit="volume", disable=not progress) as bar:
         for volume in bar:
-            prediction = predict_volume(
+            prediction, confidence = predict_with_confidence(
                 model,
                 volume,
                 size=size,
@@ -210,7 +252,7 @@ def evaluate(
                 device=device,
                 precision=precision,
             )
-            scores.append(evaluate_subject(prediction, volume))
+            scores.append(evaluate_subject(prediction, volume, confidence))
             bar.set_postfix(subject=volume.subject, dsc=f"{scores[-1].mean('dsc'):.3f}")
             if on_prediction is not None:
                 on_prediction(prediction)

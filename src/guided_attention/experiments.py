@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock
 from torch import nn
@@ -22,6 +23,7 @@ from guided_attention.data.volume import CLASSES
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation import evaluate
 from guided_attention.launch import is_first_process, require_devices
+from guided_attention.masks import masks_path, read_masks, write_masks
 from guided_attention.models import build_model
 from guided_attention.presets import Preset
 from guided_attention.records import (
@@ -39,7 +41,7 @@ from guided_attention.records import (
 from guided_attention.training import fit
 from guided_attention.weights import ModelSpec, save_network
 
-__all__ = ["Cell", "choose_fold", "describe", "run_cell", "runs_folder"]
+__all__ = ["Cell", "choose_fold", "describe", "run_cell", "run_folder", "runs_folder"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ def runs_folder() -> Path:
         return Path(named)
     repository = Path(__file__).resolve().parents[2]
     return (repository if (repository / "pyproject.toml").is_file() else Path.cwd()) / "runs"
+
+
+def run_folder(root: str | Path, dataset: str, cell: Cell, preset: str) -> Path:
+    """Return where the run of a cell belongs: ``ROOT/DATASET/MODEL/PRESET-foldK-seedS``."""
+    return Path(root) / dataset / cell.model / f"{preset}-fold{cell.fold}-seed{cell.seed}"
 
 
 def choose_fold(source: DataSource, index: int) -> Fold:
@@ -111,10 +118,12 @@ def run_cell(
     preset : Preset
         Network size and protocol.
     out_dir : path
-        Gets checkpoints, ``history.csv``, ``model.safetensors``, ``model.json`` and ``record.json``. An interrupted
-        run goes on from there; a second process waits until the first has finished.
+        Gets checkpoints, ``history.csv``, ``model.safetensors``, ``model.json``, ``record.json`` and
+        ``predictions.npz``. An interrupted run goes on from there; a second process waits until the first has
+        finished.
     results : path, optional
-        Also write the record to ``results/DATASET/MODEL/foldK-seedS.json``.
+        Also write the record to ``results/DATASET/MODEL/foldK-seedS.json``, and beside it the predicted masks if the
+        data are synthetic: masks of patients stay in ``out_dir``.
     weights : path, optional
         ImageNet weights of the backbone.
     accelerator, devices, progress
@@ -166,6 +175,8 @@ def run_cell(
             },
         )
     if target is not None and is_first_process():
+        if record.dataset.synthetic:
+            write_masks(masks_path(target), read_masks(out_dir / "predictions.npz"))
         write_record(record, target)
     return record
 
@@ -194,12 +205,18 @@ def _train_and_evaluate(
         **how,
     )
     kept = out_dir / "record.json"
-    if result.resumed_from == settings.epochs and kept.exists() and (out_dir / "model.safetensors").exists():
+    written = [out_dir / name for name in ("record.json", "model.safetensors", "predictions.npz")]
+    if result.resumed_from == settings.epochs and all(path.exists() for path in written):
         return read_record(kept)  # finished before: what was measured then stands
     trained = time.perf_counter()
     # The sum over epochs also counts what ran before an interruption; the clock counts reading and resizing once.
     training = max(trained - start, sum(entry["seconds"] for entry in result.history))
     device = next(model.parameters()).device
+    masks: dict[str, np.ndarray] = {}
+
+    def keep(prediction: Volume) -> None:
+        masks[prediction.subject] = prediction.labels
+
     scores = evaluate(
         model,
         _read(source, fold.test),
@@ -207,6 +224,7 @@ def _train_and_evaluate(
         batch_size=settings.batch_size,
         device=device,
         precision=settings.precision,
+        on_prediction=keep,
         progress=progress,
     )
     cost = Cost(round(training, 1), round(time.perf_counter() - trained, 1), peak_memory(device))
@@ -234,6 +252,7 @@ def _train_and_evaluate(
     spec = ModelSpec(cell.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
     if is_first_process():
         save_network(out_dir / "model.safetensors", model, spec)
+        write_masks(out_dir / "predictions.npz", masks)
         write_record(record, kept)
     return record
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: everything the package writes as text goes through here."""
+"""Files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from typing import Any
 
 from guided_attention.errors import CheckpointError
 
-__all__ = ["read_json", "write_text"]
+__all__ = ["read_json", "write_bytes", "write_text"]
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write a file completely or not at all, and return its path; folders are made, an older file is replaced."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file completely or not at all, and return its path; folders are made, an older file is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)  # mkstemp keeps everybody else out; what we write is meant to be read

@@ -109,7 +109,7 @@ class Preset:
     name : str
         Goes into every record.
     backbone : str
-        Backbone of the networks that have one.
+        Backbone of the networks whose name does not say it.
     options : dict str -> dict
         Further arguments of `build_model`, by model name; a model that is not named takes its defaults.
     fit : FitSettings
@@ -122,10 +122,17 @@ class Preset:
     fit: FitSettings
 
     def model_options(self, model: str) -> dict[str, Any]:
-        """Arguments of `build_model` for one model, its backbone among them."""
-        return {"backbone": self.backbone, **self.options.get(model, {})}
+        """Arguments of `build_model` for one model, its backbone among them if it has one."""
+        options = self.options.get(model, {})
+        if model in _OWN_ENCODER:
+            return dict(options)
+        if model.startswith("pan-"):
+            return {"backbone": model.removeprefix("pan-"), **options}
+        return {"backbone": self.backbone, **options}
 
 
+#: Networks with an encoder of their own instead of a backbone.
+_OWN_ENCODER = ("unet", "attention-unet")
 _SMALL = {"channels": 32}
 #: ``paper``: the published protocol, for a GPU. ``quick``: a small network on 128 x 128 pixels that two processor
 #: cores train in minutes; its numbers say that everything works, not how good the network is.

@@ -16,7 +16,7 @@ from guided_attention.summaries import Summary, summarise
 
 __all__ = ["SCHEMA_VERSION", "Cost", "DataSet", "Model", "Record", "Split", "make_record"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Record:
     dataset, model, split, cost, provenance
         See the classes of that name.
     preset : str
-        Name of the settings, ``quick`` or ``paper``; with ``-epochsN`` where another number of epochs was asked for.
+        Name of the settings, one of `PRESETS`; with ``-epochsN`` where another number of epochs was asked for.
     quick : bool
-        True for the short preset: such a record shows that the code works, not what the method can do.
+        True for all but the published protocol: such a record shows that the code works, not what the method can do.
     settings : mapping
         All settings of the training, by name.
     seed : int
@@ -134,7 +134,7 @@ def make_record(
         dataset=dataset,
         model=model,
         preset=preset,
-        quick=preset.split("-")[0] == "quick",
+        quick=preset.split("-")[0] != "paper",
         settings=asdict(settings) if is_dataclass(settings) else dict(settings),
         seed=seed,
         split=split,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from guided_attention.calibration import Reliability, reliability
 from guided_attention.data.volume import ORGANS, Volume
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.metrics import (
@@ -70,10 +71,21 @@ class OrganScore:
 
 @dataclass(frozen=True)
 class SubjectScores:
-    """The scores of one subject, an `OrganScore` for each organ."""
+    """The scores of one subject.
+
+    Parameters
+    ----------
+    subject : str
+    organs : tuple of OrganScore
+        One for each organ.
+    reliability : Reliability, optional
+        How sure and how right the network was, over the voxels that are organ in prediction or reference; None where
+        only labels were scored.
+    """
 
     subject: str
     organs: tuple[OrganScore, ...]
+    reliability: Reliability | None = None
 
     def __getitem__(self, organ: str) -> OrganScore:
         for score in self.organs:
@@ -89,13 +101,15 @@ class SubjectScores:
         return sum(known) / len(known) if known else float("nan")
 
 
-def evaluate_subject(prediction: Volume, reference: Volume) -> SubjectScores:
+def evaluate_subject(prediction: Volume, reference: Volume, confidence: np.ndarray | None = None) -> SubjectScores:
     """Score a predicted label volume against its reference, organ by organ.
 
     Parameters
     ----------
     prediction, reference : Volume
         With labels (D, H, W) of the same shape and the same spacing; millimetres come from the reference's spacing.
+    confidence : array (D, H, W), optional
+        Largest softmax probability of each voxel, from `guided_attention.evaluation.predict_with_confidence`.
 
     Raises
     ------
@@ -118,7 +132,13 @@ def evaluate_subject(prediction: Volume, reference: Volume) -> SubjectScores:
         _score_organ(organ, prediction.labels == value, reference.labels == value, reference.spacing)
         for value, organ in enumerate(ORGANS, start=1)
     ]
-    return SubjectScores(reference.subject, tuple(scores))
+    if confidence is None:
+        return SubjectScores(reference.subject, tuple(scores))
+    if confidence.shape != reference.shape:
+        raise DataError(f"{who}: expected confidence of shape {reference.shape}, found {confidence.shape}.")
+    organ = (prediction.labels > 0) | (reference.labels > 0)
+    bins = reliability(confidence[organ], (prediction.labels == reference.labels)[organ])
+    return SubjectScores(reference.subject, tuple(scores), bins)
 
 
 def _score_organ(organ: str, pred: np.ndarray, ref: np.ndarray, spacing: tuple[float, float, float]) -> OrganScore:
@@ -152,6 +172,13 @@ def scores_from_dicts(rows: Iterable[dict]) -> tuple[SubjectScores, ...]:
                 OrganScore(**{f.name: nan if organ[f.name] is None else organ[f.name] for f in fields(OrganScore)})
                 for organ in row["organs"]
             ),
+            None if row["reliability"] is None else _reliability(row["reliability"]),
         )
         for row in rows
     )
+
+
+def _reliability(row: dict) -> Reliability:
+    nan = float("nan")
+    confidence, accuracy = (tuple(nan if v is None else v for v in row[key]) for key in ("confidence", "accuracy"))
+    return Reliability(tuple(row["count"]), confidence, accuracy)
