@@ -5,11 +5,10 @@ Chapter *Training the network* runs one; the command line runs the same function
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from guided_attention.data import DataSource, Fold, Volume, folds_for
+from guided_attention.cells import Cell, choose_fold, describe, run_folder, runs_folder
+from guided_attention.data import DataSource, Fold, Volume
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation import evaluate
@@ -28,7 +28,6 @@ from guided_attention.models import build_model
 from guided_attention.presets import Preset
 from guided_attention.records import (
     Cost,
-    DataSet,
     Model,
     Record,
     Split,
@@ -42,57 +41,6 @@ from guided_attention.training import fit
 from guided_attention.weights import ModelSpec, save_network
 
 __all__ = ["Cell", "choose_fold", "describe", "run_cell", "run_folder", "runs_folder"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One training: which network, on which split, from which random numbers.
-
-    Parameters
-    ----------
-    model : str
-        One of `guided_attention.models.MODELS`.
-    fold : int
-        0, 1 or 2.
-    seed : int
-        Of the weights, the order of the slices and the augmentation.
-    """
-
-    model: str
-    fold: int = 0
-    seed: int = 0
-
-
-def runs_folder() -> Path:
-    """Return where the chapters keep what they train.
-
-    The folder that the environment variable ``GUIDED_ATTENTION_RUNS`` names; without it ``runs`` in the repository,
-    or in the working directory where the package is installed without one.
-    """
-    named = os.environ.get("GUIDED_ATTENTION_RUNS")
-    if named:
-        return Path(named)
-    repository = Path(__file__).resolve().parents[2]
-    return (repository if (repository / "pyproject.toml").is_file() else Path.cwd()) / "runs"
-
-
-def run_folder(root: str | Path, dataset: str, cell: Cell, preset: str) -> Path:
-    """Return where the run of a cell belongs: ``ROOT/DATASET/MODEL/PRESET-foldK-seedS``."""
-    return Path(root) / dataset / cell.model / f"{preset}-fold{cell.fold}-seed{cell.seed}"
-
-
-def choose_fold(source: DataSource, index: int) -> Fold:
-    """Return one fold of a data source, or raise a `SettingsError` that says how many there are."""
-    folds = folds_for(source.subjects)
-    if not 0 <= index < len(folds):
-        raise SettingsError(f"fold={index} does not exist; choose 0 to {len(folds) - 1}.")
-    return folds[index]
-
-
-def describe(source: DataSource) -> DataSet:
-    """Return what a record says of its data; NIfTI files do not tell their sequence, their folder's name has to."""
-    sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
-    return DataSet(source.name, "not stated" if source.kind == "nifti" else sequence, source.kind == "phantom")
 
 
 def run_cell(
