@@ -164,6 +164,7 @@ def test_times_add_up():
         ('<img src="../_images/a.png" alt="../_images/a.png">', "picture without alt text"),
         ('<img src="a.png">', "picture without alt text"),
         ("<p>/somewhere/else/file</p>", "shows a path of this machine"),
+        (r"<div>\[\begin{split}a \\ b \tag{2}\end{split}\]</div>", "numbers an equation of several lines"),
     ],
 )
 def test_a_bad_page_is_found_out(html, problem):
@@ -175,6 +176,7 @@ def test_a_bad_page_is_found_out(html, problem):
 def test_a_good_page_passes():
     link = '<a href="https://example.org">fetched only when the reader clicks</a>'
     html = link + '<img src="a.png" alt="A kidney."><script src="b.js">'
+    html += r"<div>\[\begin{split}a \\ b\end{split}\]</div><div>\[c \tag{2}\]</div>"
     assert page_problems(html, ("/somewhere",)) == []
 
 

@@ -30,6 +30,8 @@ _FETCHED = {
 }
 _FETCHED_LINKS = {"stylesheet", "preload", "modulepreload", "prefetch", "icon", "shortcut icon", "preconnect"}
 _REMOTE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
+#: Sphinx wraps an equation with a line break in an environment in which MathJax refuses a number.
+_TAG_IN_SPLIT = re.compile(r"\\begin\{split\}(?:(?!\\end\{split\}).)*?\\tag\b", re.DOTALL)
 _REMOTE_IN_CSS = re.compile(r"(?:@import\s+|url\(\s*)[\"']?(?:https?:)?//[^\"')\s]+", re.IGNORECASE)
 _REMOTE_IN_SCRIPT = re.compile(r"(?:import|fetch|src\s*=|importScripts)\s*\(?\s*[\"']https?://[^\"']+", re.IGNORECASE)
 
@@ -80,6 +82,7 @@ def page_problems(text: str, paths: tuple[str, ...] = ()) -> list[str]:
     """
     problems = [f"shows {what}" for what, sign in _FAULTS.items() if sign in text]
     problems += [f"shows a path of this machine: {path}" for path in paths if path in text]
+    problems += ["numbers an equation of several lines, which MathJax refuses"] * bool(_TAG_IN_SPLIT.search(text))
     page = _Page()
     page.feed(text)
     problems += page.problems
