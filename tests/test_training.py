@@ -284,6 +284,11 @@ class TestResume:
         damaged.write_bytes(damaged.read_bytes()[:1000])
         with pytest.raises(CheckpointError, match=str(damaged)):
             fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
+        state = damaged.with_name("state.json")
+        for content, missing in ({"epoch": 1}, "optimizer"), ([], "epoch and optimizer"):
+            state.write_text(json.dumps(content))
+            with pytest.raises(CheckpointError, match=rf"state\.json: {missing} missing"):
+                fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
 
 
 KILLED = textwrap.dedent("""

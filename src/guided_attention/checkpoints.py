@@ -71,6 +71,9 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer | None = 
         If a file is missing or damaged, or belongs to another network.
     """
     state = read_json(path / "state.json")
+    missing = {"epoch", "optimizer"} - set(state if isinstance(state, dict) else ())
+    if missing:
+        raise CheckpointError(f"{path / 'state.json'}: {' and '.join(sorted(missing))} missing; the file is damaged.")
     load_weights(model, path / "model.safetensors")
     if optimizer is not None:
         _restore(optimizer, read_tensors(path / "optimizer.safetensors"), state["optimizer"], path)
