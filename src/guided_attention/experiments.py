@@ -53,6 +53,7 @@ def run_cell(
     weights: str | Path | None = None,
     accelerator: str = "auto",
     devices: int = 1,
+    resident: bool = False,
     progress: bool = True,
 ) -> Record:
     """Check the data, train, evaluate the test subjects as whole volumes, and write down everything.
@@ -74,7 +75,7 @@ def run_cell(
         data are synthetic: masks of patients stay in ``out_dir``.
     weights : path, optional
         ImageNet weights of the backbone.
-    accelerator, devices, progress
+    accelerator, devices, resident, progress
         As for `guided_attention.training.fit`.
 
     Returns
@@ -114,6 +115,7 @@ def run_cell(
             out_dir,
             accelerator=accelerator,
             devices=devices,
+            resident=resident,
             progress=progress,
             origin={
                 "data": asdict(describe(source)),

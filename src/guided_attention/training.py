@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from guided_attention.batches import EpochBatches
+from guided_attention.batches import DeviceBatches, EpochBatches
 from guided_attention.checkpoints import (
     latest_checkpoint,
     load_checkpoint,
@@ -48,6 +49,7 @@ def fit(
     devices: int = 1,
     progress: bool = True,
     origin: Mapping[str, Any] | None = None,
+    resident: bool = False,
     fabric: Any = None,
 ) -> FitResult:
     """Train a network and leave it with the weights of its best epoch.
@@ -64,7 +66,7 @@ def fit(
     settings : FitSettings
         The protocol.
     out_dir : path, optional
-        Gets ``checkpoints/``, ``history.csv`` and ``tensorboard/``.
+        Gets ``checkpoints/``, ``history.csv`` and, where TensorBoard is installed, ``tensorboard/``.
     accelerator, devices : str, int
         See `guided_attention.launch.launch`. Several devices share every batch; batch norm sees its device's part.
     progress : bool
@@ -72,6 +74,9 @@ def fit(
     origin : mapping of plain JSON types, optional
         What else makes this run what it is, such as its data set and the options of its network: kept in the
         checkpoints, and a run whose checkpoint names another origin is not continued.
+    resident : bool
+        Keep all training slices on the device and augment them there, see `guided_attention.batches.DeviceBatches`:
+        for a GPU that would wait for its slices.
     fabric : lightning.fabric.Fabric, optional
         One that is launched already (a strategy of your own); then ``accelerator`` and ``devices`` do not count.
 
@@ -92,7 +97,7 @@ def fit(
         if not volumes or any(v.labels is None for v in volumes):
             raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
     fabric = fabric or launch(accelerator, devices, settings.precision)
-    run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress, origin)
+    run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress, origin, resident)
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
         for epoch in range(run.result.resumed_from + 1, settings.epochs + 1):
             run.epoch(epoch)
@@ -102,7 +107,7 @@ def fit(
 class _Run:
     """The moving parts of one call of `fit`."""
 
-    def __init__(self, model, train, validation, settings, out_dir, fabric, progress, origin) -> None:
+    def __init__(self, model, train, validation, settings, out_dir, fabric, progress, origin, resident) -> None:
         self.settings, self.fabric, self.out_dir = settings, fabric, out_dir
         self.progress = progress and fabric.is_global_zero
         self.validation, self.bare = validation, model
@@ -116,12 +121,15 @@ class _Run:
         self.batches = EpochBatches(
             len(self.data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
         )
-        self.loader = DataLoader(
-            self.data,
-            batch_sampler=self.batches,
-            num_workers=settings.workers,
-            pin_memory=fabric.device.type == "cuda",
-        )
+        if resident:
+            self.loader = DeviceBatches(self.data, self.batches, fabric.device)
+        else:
+            self.loader = DataLoader(
+                self.data,
+                batch_sampler=self.batches,
+                num_workers=settings.workers,
+                pin_memory=fabric.device.type == "cuda",
+            )
         identity = {
             "settings": settings.as_dict(),
             "train": sorted(v.subject for v in train),
@@ -154,9 +162,10 @@ class _Run:
         elif self.fabric.is_global_zero:
             save_checkpoint(self.folder, 0, self.bare, optimizer, {**self.identity, "history": []})
         if self.fabric.is_global_zero:
-            from torch.utils.tensorboard import SummaryWriter
+            if find_spec("tensorboard") is not None:  # a bare GPU machine may lack it; history.csv says the same
+                from torch.utils.tensorboard import SummaryWriter
 
-            self.writer = SummaryWriter(self.out_dir / "tensorboard", purge_step=self.result.resumed_from)
+                self.writer = SummaryWriter(self.out_dir / "tensorboard", purge_step=self.result.resumed_from)
             self._log()  # a run killed right after a checkpoint has not told its last epoch
 
     def epoch(self, epoch: int) -> None:
@@ -213,10 +222,12 @@ class _Run:
         self._log()
 
     def _log(self) -> None:
-        """Write the history, and the last epoch to TensorBoard."""
+        """Write the history, and the last epoch to TensorBoard where that is installed."""
         if not self.result.history:
             return
         write_text(self.out_dir / "history.csv", as_csv(self.result.history))
+        if self.writer is None:
+            return
         last = self.result.history[-1]
         for name, value in last.items():
             if name not in ("epoch", "seconds"):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from guided_attention.data.augmentation import Augmentation
+from guided_attention.data.augmentation import Augmentation, Draw
 from guided_attention.data.resize import fit_in_plane, normalise
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError
@@ -76,6 +76,23 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         """Choose the epoch (0 or more) whose random numbers the next items get."""
         self._epoch.fill_(epoch)
 
+    def draw(self, item: int) -> Draw:
+        """Draw what happens to an item (0 to ``len(self) - 1``) in this epoch."""
+        if self.augmentation is None:
+            return Draw()
+        return self.augmentation.draw(np.random.default_rng((self.seed, int(self._epoch), item)))
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return all slices without augmentation, in the order of items.
+
+        Returns
+        -------
+        images, labels, outside : Tensor
+            float32 (N, S, S), uint8 (N, S, S), and float32 (N,): the grey that a rotation brings in.
+        """
+        outside = [self._outside[number] for number, _ in self._places]
+        return torch.cat(self._images), torch.cat(self._labels), torch.tensor(outside)
+
     def __len__(self) -> int:
         return len(self._places)
 
@@ -97,8 +114,6 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         number, index = self._places[item]
         image, labels = self._images[number][index], self._labels[number][index]
         if self.augmentation is not None:
-            rng = np.random.default_rng((self.seed, int(self._epoch), item))
-            draw = self.augmentation.draw(rng)
-            image, labels = self.augmentation.apply(image, labels, draw, self._outside[number])
+            image, labels = self.augmentation.apply(image, labels, self.draw(item), self._outside[number])
         # copies, so that nobody who changes an item changes the slices kept here
         return {"image": image[None].clone(), "labels": labels.long(), "subject": self.subjects[number], "index": index}
