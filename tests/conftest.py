@@ -1,6 +1,7 @@
-"""Shared by all tests: one thread per test process, and where the real volumes are."""
+"""Shared by all tests: one thread per test process, and what is done where real volumes or a browser are missing."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,18 @@ import torch
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 ROOT = Path(__file__).parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+HOW_TO_GET = {
+    "real_data": (
+        "real MR volumes",
+        "need real volumes. Set GUIDED_ATTENTION_REAL_DATA to a folder with *_image.nii.gz and *_label.nii.gz:",
+    ),
+    "browser": (
+        "a browser",
+        "drive the widgets in Chromium or Chrome, and none was found. Install one (Debian and Ubuntu: apt install "
+        "chromium), or set GUIDED_ATTENTION_BROWSER to its program:",
+    ),
+}
 
 
 def find_real_data() -> Path | None:
@@ -18,29 +31,43 @@ def find_real_data() -> Path | None:
     return folder if any(folder.glob("*_image.nii.gz")) else None
 
 
+def find_browser() -> str | None:
+    """Path of a Chromium or Chrome, or None."""
+    named = os.environ.get("GUIDED_ATTENTION_BROWSER")
+    return next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None)
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "real_data: needs real MR volumes (GUIDED_ATTENTION_REAL_DATA)")
+    config.addinivalue_line("markers", "browser: needs Chromium or Chrome (GUIDED_ATTENTION_BROWSER)")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Without the real volumes, leave their tests out; the summary below says so."""
-    if find_real_data() is None:
-        left_out = [item for item in items if "real_data" in item.keywords]
-        config.left_out = [item.nodeid for item in left_out]
-        items[:] = [item for item in items if "real_data" not in item.keywords]
-        config.hook.pytest_deselected(items=left_out)
+    """Leave out the tests whose needs are missing; the summary below says so.
+
+    Where a browser is demanded (GUIDED_ATTENTION_DEMAND_BROWSER=1, as continuous integration does), its tests stay
+    and fail without one.
+    """
+    for item in items:
+        if "browser" in item.path.relative_to(ROOT).parts:
+            item.add_marker("browser")
+    missing = [] if find_real_data() else ["real_data"]
+    if find_browser() is None and os.environ.get("GUIDED_ATTENTION_DEMAND_BROWSER") != "1":
+        missing.append("browser")
+    config.left_out = {need: [item for item in items if need in item.keywords] for need in missing}
+    gone = [item for item in items if any(need in item.keywords for need in missing)]
+    items[:] = [item for item in items if item not in gone]
+    config.hook.pytest_deselected(items=gone)
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    left_out = getattr(config, "left_out", [])
-    if left_out:
-        terminalreporter.section("not run: real MR volumes")
-        terminalreporter.line(
-            f"{len(left_out)} tests need real volumes. Set GUIDED_ATTENTION_REAL_DATA to a folder with "
-            "*_image.nii.gz and *_label.nii.gz:"
-        )
-        for name in left_out:
-            terminalreporter.line(f"  {name}")
+    for need, items in getattr(config, "left_out", {}).items():
+        if items:
+            title, words = HOW_TO_GET[need]
+            terminalreporter.section(f"not run: {title}")
+            terminalreporter.line(f"{len(items)} tests {words}")
+            for item in items:
+                terminalreporter.line(f"  {item.nodeid}")
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +76,11 @@ def real_data() -> Path:
     folder = find_real_data()
     assert folder is not None, "mark this test with @pytest.mark.real_data"
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser_program() -> str:
+    """Path of the browser; only tests marked ``browser`` may ask for it."""
+    program = find_browser()
+    assert program is not None, "no Chromium or Chrome found: apt install chromium, or set GUIDED_ATTENTION_BROWSER"
+    return program

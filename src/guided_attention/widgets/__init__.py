@@ -1,0 +1,17 @@
+"""Attention that you can touch: alive in a notebook, and alive on a page without a kernel."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {"PositionExplorer": "position"}
+
+__all__ = ["PositionExplorer"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a widget when somebody asks for it: each brings only what it needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"guided_attention.widgets.{_HOMES[name]}"), name)

@@ -1,0 +1,295 @@
+// Position attention explorer: choose a position, see what it attends to. Rows are computed here, from queries and keys.
+
+import { floats, bytes } from "./arrays.js";
+import { attentionRow, classShares, dot, entropy, halfMass, meanDistance, positionOf } from "./attention.js";
+import { colourise, viridis, viridisGradient } from "./colours.js";
+import { announcer, button, change, clamp, digits, follow, frame, h, radios, slider } from "./dom.js";
+import { Picture, greyTile, marker, outline, tile } from "./picture.js";
+
+const LETTERS = "ABCD";
+const SHOWN = ["position", "pinned", "network", "scale", "step", "temperature", "overlay"];
+
+// Everything that follows from the data and the traits, without a page.
+class Explorer {
+  constructor(model) {
+    this.model = model;
+    this.data = model.get("data");
+    this.size = this.data.image.shape;
+    this.pitch = this.data.spacing ?? [1, 1];
+    this.arrays = new Map();
+  }
+
+  once(key, make) {
+    if (!this.arrays.has(key)) this.arrays.set(key, make());
+    return this.arrays.get(key);
+  }
+
+  network() {
+    return this.data.networks.find((network) => network.name === this.model.get("network")) ?? this.data.networks[0];
+  }
+
+  // The chosen map, or, where this network has none at that scale and step, its first.
+  map() {
+    const { maps } = this.network();
+    const fits = (map) => map.scale === this.model.get("scale") && map.step === this.model.get("step");
+    return maps.find(fits) ?? maps.find((map) => map.scale === this.model.get("scale")) ?? maps[0];
+  }
+
+  row(pixel) {
+    const map = this.map();
+    const query = this.once(map.query, () => floats(map.query));
+    const key = this.once(map.key, () => floats(map.key));
+    return attentionRow(query, key, map.query.shape[0], positionOf(pixel, this.size, map.grid), this.model.get("temperature"));
+  }
+
+  // The classes that shares are counted over: what is drawn, else what there is.
+  classes() {
+    const { labels } = this.data;
+    const { prediction } = this.network();
+    const packed = this.model.get("overlay") === "prediction" ? prediction ?? labels : labels ?? prediction;
+    return packed ? { packed, values: this.once(packed, () => bytes(packed)), name: packed === labels ? "labels" : "prediction" } : null;
+  }
+
+  drawn() {
+    const packed = { labels: this.data.labels, prediction: this.network().prediction }[this.model.get("overlay")];
+    return packed ? this.once(packed, () => bytes(packed)) : null;
+  }
+
+  facts(pixel) {
+    const map = this.map();
+    const row = this.row(pixel);
+    const asker = positionOf(pixel, this.size, map.grid);
+    const half = halfMass(row);
+    const pitch = [0, 1].map((axis) => (this.size[axis] / map.grid[axis]) * this.pitch[axis]);
+    const classes = this.classes();
+    let shares = [];
+    if (classes) {
+      const key = `${map.grid} ${classes.name} ${classes.name === "prediction" ? this.network().name : ""}`;
+      const parts = this.once(key, () => classShares(classes.values, this.size, map.grid, this.data.classes.length));
+      shares = this.data.classes.map(({ name, colour }, value) => ({
+        name, colour, share: dot(row, parts[value]), area: parts[value].reduce((a, b) => a + b, 0) / row.length,
+      }));
+    }
+    const under = classes ? this.data.classes[classes.values[pixel[0] * this.size[1] + pixel[1]]]?.name : null;
+    return { pixel, row, asker, under, half, shares, entropy: entropy(row), distance: meanDistance(half, asker, map.grid[1], pitch) };
+  }
+
+  // The pixel in the middle of a position of the present map.
+  centre(row, col) {
+    const { grid } = this.map();
+    return [row, col].map((place, axis) => Math.min(this.size[axis] - 1, Math.floor(((place + 0.5) * this.size[axis]) / grid[axis])));
+  }
+
+  // The block of pixels of the position over a pixel: [top, left, height, width].
+  block(pixel) {
+    const { grid } = this.map();
+    const start = (axis) => Math.floor((pixel[axis] * grid[axis]) / this.size[axis]) * (this.size[axis] / grid[axis]);
+    return [start(0), start(1), this.size[0] / grid[0], this.size[1] / grid[1]];
+  }
+}
+
+function heat(row, grid, most) {
+  return tile(colourise(row, grid[1], grid[0], (weight) => {
+    const share = weight / most;
+    return [...viridis(share), 255 * (0.2 + 0.65 * Math.sqrt(share))];
+  }));
+}
+
+function render({ model, el }) {
+  const it = new Explorer(model);
+  const { data, size, pitch } = it;
+  const unit = data.spacing ? "mm" : "pixels";
+  const grey = greyTile(bytes(data.image), size[1], size[0]);
+  const outlines = (labels) => it.once(`${model.get("overlay")} ${model.get("network")}`, () =>
+    data.classes.map(({ colour }, value) => value && [outline(labels, size[1], size[0], value), colour]).filter(Boolean));
+  let hovered = null;
+  let now = null;
+
+  const drawSlice = (context, scale) => {
+    context.imageSmoothingEnabled = true;
+    context.drawImage(grey, 0, 0);
+    const labels = it.drawn();
+    if (!labels) return;
+    context.lineWidth = 1.6 * scale;
+    for (const [path, colour] of outlines(labels)) {
+      context.strokeStyle = colour;
+      context.stroke(path);
+    }
+  };
+  const drawHeat = (context, row) => {
+    const { grid } = it.map();
+    context.imageSmoothingEnabled = false;
+    context.drawImage(heat(row, grid, Math.max(...row)), 0, 0, size[1], size[0]);
+  };
+  const drawMarkers = (context, scale) => {
+    model.get("pinned").forEach((pixel, i) => marker(context, scale, it.block(pixel), LETTERS[i]));
+    marker(context, scale, it.block(now.pixel));
+  };
+
+  const choose = (pixel) => change(model, { position: pixel });
+  const pick = (pixel, how) => {
+    hovered = how === "hover" ? pixel : null;
+    if (how === "click") choose(pixel);
+    else show();
+  };
+  const move = (rows, cols) => {
+    const { grid } = it.map();
+    const at = positionOf(model.get("position"), size, grid);
+    choose(it.centre(clamp(Math.floor(at / grid[1]) + rows, 0, grid[0] - 1), clamp((at % grid[1]) + cols, 0, grid[1] - 1)));
+  };
+  const pin = () => {
+    const pinned = model.get("pinned");
+    if (pinned.length < LETTERS.length) change(model, { pinned: [...pinned, [...model.get("position")]] });
+  };
+  const common = { size, pitch, pick, move, press: pin };
+  const keys = "Arrow keys move, with shift five positions at a time; Enter pins.";
+  const asks = new Picture({
+    ...common,
+    label: `Slice. Choose the position that asks. ${keys}`,
+    caption: h("span", {}, h("strong", {}, "Asks: "), "choose a position"),
+    paint: (context, scale) => {
+      drawSlice(context, scale);
+      if (now) drawMarkers(context, scale);
+    },
+  });
+  const answers = new Picture({
+    ...common,
+    label: `Slice with the attention of the chosen position over it. ${keys}`,
+    caption: h("span", {}, h("strong", {}, "Answers: "), "what it attends to"),
+    paint: (context, scale) => {
+      drawSlice(context, scale);
+      if (!now) return;
+      drawHeat(context, now.row);
+      drawMarkers(context, scale);
+    },
+  });
+  const most = h("span");
+  const ramp = h("i");
+  ramp.style.background = viridisGradient();
+  answers.element.append(h("div", { class: "ga-ramp" }, h("span", {}, "0"), ramp, most));
+  const legend = h("div", { class: "ga-legend" });
+  asks.element.append(legend);
+
+  const all = data.networks.flatMap((network) => network.maps);
+  const values = (name) => [...new Set(all.map((map) => map[name]))].sort((a, b) => a - b);
+  const named = (scale) => all.find((map) => map.scale === scale).label ?? String(scale);
+  const overlays = [["none", "nothing"]];
+  if (data.networks.some((network) => network.prediction)) overlays.unshift(["prediction", "prediction"]);
+  if (data.labels) overlays.unshift(["labels", "labels"]);
+  const choices = [
+    data.networks.length > 1 && radios(model, "network", "Network", data.networks.map(({ name }) => [name, name])),
+    values("scale").length > 1 && radios(model, "scale", data.family ? "Scale" : "Module", values("scale").map((s) => [s, named(s)])),
+    values("step").length > 1 && radios(model, "step", "Step", values("step").map((s) => [s, String(s)])),
+    overlays.length > 1 && radios(model, "overlay", "Outlines", overlays),
+    slider(model, "temperature", "Temperature", {
+      min: -2, max: 2, step: 0.25, to: (place) => 2 ** place, from: Math.log2, words: (value) => digits(value, 2),
+    }),
+  ].filter(Boolean);
+  const pinButton = button("Pin this position", pin, { "data-act": "pin" });
+  const clear = button("Remove pins", () => change(model, { pinned: [] }), { "data-act": "clear" });
+  const facts = h("dl", { class: "ga-facts" });
+  const bars = h("div", { class: "ga-bars ga-block", role: "group", "aria-label": "Share of attention for each organ" });
+  const barNote = h("p", { class: "ga-note" });
+  const table = h("div", { class: "ga-block" });
+  const note = h("p", { class: "ga-note ga-block" });
+  const live = announcer();
+  const root = frame(
+    el, "position", "Position attention explorer",
+    h("div", { class: "ga-controls" }, ...choices),
+    h("div", { class: "ga-columns" }, asks.element, answers.element),
+    h("div", { class: "ga-controls" }, pinButton, clear),
+    facts, bars, barNote, table, note, live,
+  );
+
+  const fact = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, value, " ", h("small", {}, more)));
+  const percent = (share) => `${digits(100 * share, 2)} %`;
+
+  function showNumbers() {
+    const map = it.map();
+    const count = now.row.length;
+    facts.replaceChildren(
+      fact("Asks", now.under ?? "", `pixel ${now.pixel.join(", ")}`),
+      fact("Entropy", digits(now.entropy), `of ${digits(Math.log2(count), 3)} bits`),
+      fact("Half of the attention", String(now.half.length), `of ${count} positions`),
+      fact("Their mean distance", digits(now.distance), unit),
+    );
+    bars.replaceChildren(...now.shares.flatMap(({ name, colour, share, area }) => {
+      const fill = h("div", { class: "ga-fill" });
+      Object.assign(fill.style, { width: `${100 * share}%`, background: colour });
+      const tick = h("div", { class: "ga-tick" });
+      tick.style.left = `${100 * area}%`;
+      return [h("span", {}, name), h("div", { class: "ga-track", "aria-hidden": "true" }, fill, tick), h("span", {}, percent(share))];
+    }));
+    barNote.textContent = now.shares.length ? `Share of attention by ${it.classes().name}; the line: the organ's share of the slice.` : "";
+    most.textContent = `${digits(Math.max(...now.row) * count, 3)} × uniform`;
+    note.textContent = map.lam === 0
+      ? "λ = 0: the network does not use this map yet; it adds nothing to the features."
+      : `λ = ${digits(map.lam, 3)}: the network adds λ times what is attended to.`;
+  }
+
+  function showPins() {
+    const pinned = model.get("pinned");
+    pinButton.disabled = pinned.length >= LETTERS.length;
+    clear.disabled = !pinned.length;
+    if (!pinned.length) return table.replaceChildren();
+    const organs = now.shares.slice(1);
+    const line = (name, pixel, remove) => {
+      const f = it.facts(pixel);
+      const thumb = new Picture({
+        size, pitch, letters: false, label: `Attention of position ${name}`,
+        paint: (context, scale) => {
+          context.drawImage(grey, 0, 0);
+          drawHeat(context, f.row);
+          marker(context, scale, it.block(pixel));
+        },
+      });
+      thumb.element.classList.add("ga-thumb");
+      const cells = [
+        thumb.element, f.under ?? pixel.join(", "), digits(f.entropy), String(f.half.length), `${digits(f.distance)} ${unit}`,
+        ...f.shares.slice(1).map(({ share }) => percent(share)), remove,
+      ];
+      return h("tr", {}, h("th", { scope: "row" }, name), ...cells.map((cell) => h("td", {}, cell)));
+    };
+    const heads = ["", "attention", "asks", "entropy", "half held by", "mean distance", ...organs.map(({ name }) => name), ""];
+    table.replaceChildren(h("div", { class: "ga-scroll", tabindex: "0", role: "region", "aria-label": "Pinned positions" }, h("table", {},
+      h("thead", {}, h("tr", {}, ...heads.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, ...pinned.map((pixel, i) => line(LETTERS[i], pixel, button("Remove", () =>
+        change(model, { pinned: pinned.filter((_, k) => k !== i) }), { "aria-label": `Remove pin ${LETTERS[i]}` })))),
+    )));
+    return undefined;
+  }
+
+  function show() {
+    now = it.facts(hovered ?? model.get("position"));
+    asks.draw();
+    answers.draw();
+    showNumbers();
+  }
+
+  function showAll() {
+    show();
+    showPins();
+    const classes = it.drawn() ? data.classes.slice(1) : [];
+    legend.replaceChildren(...classes.map(({ name, colour }) => {
+      const patch = h("i");
+      patch.style.background = colour;
+      return h("span", {}, patch, name);
+    }));
+    const organs = now.shares.slice(1).map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
+    live.say(
+      `Row ${now.pixel[0]}, column ${now.pixel[1]}${now.under ? `, ${now.under}` : ""}. Half of the attention on ${now.half.length} of ` +
+      `${now.row.length} positions, mean distance ${digits(now.distance)} ${unit}. ${organs}`,
+    );
+  }
+
+  const stops = [follow(model, SHOWN, showAll), ...choices.map((choice) => choice.stop)];
+  root.inspect = () => ({ row: Array.from(now.row), position: [...now.pixel], grid: it.map().grid, entropy: now.entropy,
+    half: now.half.length, distance: now.distance, shares: now.shares.map(({ share }) => share) });
+  return () => {
+    for (const stop of stops) stop();
+    for (const picture of [asks, answers]) picture.stop();
+    root.remove();
+  };
+}
+
+export default { render };

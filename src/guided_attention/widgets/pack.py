@@ -1,0 +1,75 @@
+"""Arrays and settings on their way to the browser: as the messages of a kernel, or within a page."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import numpy as np
+
+from guided_attention.errors import SettingsError
+
+__all__ = ["encode", "pack", "unpack"]
+
+_TYPES = ("uint8", "float16", "float32")
+
+
+def pack(array: np.ndarray, dtype: str) -> dict[str, Any]:
+    """Return an array as a dictionary that a widget's ``data`` can hold; ``floats`` of arrays.js reads it.
+
+    Parameters
+    ----------
+    array : ndarray
+        Any shape, row by row.
+    dtype : {"uint8", "float16", "float32"}
+        The numbers that are sent, little-endian.
+
+    Raises
+    ------
+    SettingsError
+        If ``dtype`` is another, or cannot hold the array's values.
+    """
+    if dtype not in _TYPES:
+        raise SettingsError(f"dtype={dtype!r} is unknown to the browser; choose one of {', '.join(_TYPES)}.")
+    array = np.asarray(array)
+    limits = np.iinfo(dtype) if dtype == "uint8" else np.finfo(dtype)
+    if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
+        raise SettingsError(f"values from {array.min()} to {array.max()} do not fit into {dtype}.")
+    sent = np.ascontiguousarray(array, dtype=np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": dtype, "shape": list(array.shape), "data": sent.tobytes()}
+
+
+def unpack(packed: dict[str, Any]) -> np.ndarray:
+    """Return the array that `pack` was given, with the precision that it was sent in."""
+    dtype = np.dtype(packed["dtype"]).newbyteorder("<")
+    return np.frombuffer(packed["data"], dtype).reshape(packed["shape"]).astype(packed["dtype"])
+
+
+def encode(state: dict[str, Any]) -> str:
+    """Return a widget's state as text for a page: base64 of gzip of (JSON, then all bytes); mount.js reads it.
+
+    The file starts with the length of the JSON (uint32, little-endian). In it, bytes are replaced by ``{"$bytes":
+    [offset, length]}``, counted from the end of the JSON, which is padded to a multiple of 8.
+    """
+    chunks: list[bytes] = []
+    size = 0
+
+    def replace(value: Any) -> Any:
+        nonlocal size
+        if isinstance(value, bytes):
+            place = [size, len(value)]
+            chunks.append(value + bytes(-len(value) % 8))
+            size += len(chunks[-1])
+            return {"$bytes": place}
+        if isinstance(value, dict):
+            return {key: replace(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [replace(item) for item in value]
+        return value
+
+    header = json.dumps(replace(state), separators=(",", ":"), allow_nan=False).encode()
+    header += b" " * (-(4 + len(header)) % 8)
+    whole = len(header).to_bytes(4, "little") + header + b"".join(chunks)
+    return base64.b64encode(gzip.compress(whole, compresslevel=9, mtime=0)).decode()

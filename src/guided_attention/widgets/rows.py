@@ -1,0 +1,107 @@
+"""Queries and keys on their way to the browser, and what is read off one row of a position attention map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from guided_attention.models import PositionMaps
+from guided_attention.models.attention import attention_weights
+from guided_attention.widgets.pack import pack
+
+__all__ = ["TOLERANCE", "RowSummary", "pack_maps", "summarise"]
+
+#: Largest error that half precision may cause in any weight of any row; where it would be larger, float32 is sent.
+TOLERANCE = 2.5e-4
+
+
+@dataclass(frozen=True)
+class RowSummary:
+    """One row of a position attention map in a few numbers.
+
+    Parameters
+    ----------
+    entropy : float
+        In bits: log2 N if all N positions get the same, 0 if one gets everything.
+    half : int
+        The effective receptive field: the smallest number of positions that hold half of the attention.
+    distance : float
+        Mean distance of those positions from the one that asks, in mm (pixels where the spacing is unknown).
+    """
+
+    entropy: float
+    half: int
+    distance: float
+
+
+def summarise(row: np.ndarray, at: tuple[int, int], pitch: tuple[float, float] = (1.0, 1.0)) -> RowSummary:
+    """Summarise one row.
+
+    Parameters
+    ----------
+    row : ndarray, (h, w)
+        Weights, which add up to 1.
+    at : (row, col)
+        The position that asks, on the map.
+    pitch : (height, width)
+        Of a position, in mm.
+    """
+    flat = row.astype(np.float64).ravel()
+    order = np.argsort(-flat, kind="stable")
+    half = order[: int(np.searchsorted(np.cumsum(flat[order]), 0.5)) + 1]
+    rows, cols = np.divmod(half, row.shape[1])
+    distance = np.hypot((rows - at[0]) * pitch[0], (cols - at[1]) * pitch[1]).mean()
+    positive = flat[flat > 0]
+    return RowSummary(float(-(positive * np.log2(positive)).sum()), len(half), float(distance))
+
+
+def pack_maps(maps: PositionMaps) -> dict[str, Any]:
+    """Return queries and keys of the first image of a batch, as small as `TOLERANCE` allows.
+
+    Keys are sent less their mean: that adds the same to all products of a query, so the softmax stays what it is,
+    and smaller numbers are rounded less.
+
+    Parameters
+    ----------
+    maps : PositionMaps
+        Of one module.
+
+    Returns
+    -------
+    dict
+        ``query`` and ``key`` (packed, (d, N)), ``grid``, ``lam``, and ``error``: the largest difference that the
+        rounding makes in any weight.
+    """
+    query, key = (values[:1].detach().to("cpu", torch.float32) for values in (maps.query, maps.key))
+    centred = key - key.mean(-1, keepdim=True)
+    dtype, error = "float16", _rounding(query, key, centred)
+    if not error <= TOLERANCE:
+        dtype, error = "float32", 0.0
+    return {
+        "query": pack(query[0].numpy(), dtype),
+        "key": pack(centred[0].numpy(), dtype),
+        "grid": list(maps.grid),
+        "lam": maps.lam,
+        "error": error,
+    }
+
+
+def _rounding(query: Tensor, key: Tensor, centred: Tensor, block: int = 512) -> float:
+    """Largest difference between exact rows and those of rounded queries and keys, a block of rows at a time."""
+    limit = torch.finfo(torch.float16).max
+    if max(query.abs().max(), centred.abs().max()) > limit:
+        return float("inf")
+    rounded = query.half().float(), centred.half().float()
+    worst = 0.0
+    for start in range(0, query.shape[2], block):
+        asking = slice(start, start + block)
+        exact, sent = (
+            attention_weights(query[:, :, asking], key),
+            attention_weights(rounded[0][:, :, asking], rounded[1]),
+        )
+        worst = max(worst, float((exact - sent).abs().max()))
+    return worst
