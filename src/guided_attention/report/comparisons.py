@@ -1,0 +1,209 @@
+"""Is one network better than another? Paired tests over the same test subjects (chapter *State of the art*).
+
+The paper compares means. Its networks were tested on the same subjects, so the differences can be paired; and the
+more pairs of networks are compared, the more of them differ by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from guided_attention.errors import DataError
+from guided_attention.report.intervals import bootstrap_mean, interval_note
+from guided_attention.report.loading import Results
+from guided_attention.report.names import NAMES, organ_name, unit_of
+from guided_attention.report.subjects import subject_values
+from guided_attention.report.table import Table
+
+__all__ = ["EXACT_UP_TO", "Comparison", "Comparisons", "paired_tests", "signed_rank", "smallest_p"]
+
+#: With more differences than this, 99999 random sign changes stand for all 2**n.
+EXACT_UP_TO = 16
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two networks over the same test subjects.
+
+    Parameters
+    ----------
+    model, reference : str
+        The difference is ``model`` minus ``reference``.
+    n : int
+        Subjects with a score from both.
+    difference, low, high : float
+        Mean paired difference and its 95 % bootstrap interval, in the metric's own unit.
+    better : int
+        Subjects for whom ``model`` is strictly better.
+    p : float
+        Two-sided Wilcoxon signed-rank test; NaN without subjects.
+    smallest_p : float
+        What p could be at best with so many subjects.
+    p_holm : float
+        p after Holm's correction for all comparisons of the table.
+    """
+
+    model: str
+    reference: str
+    n: int
+    difference: float
+    low: float
+    high: float
+    better: int
+    p: float
+    smallest_p: float
+    p_holm: float = math.nan
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """All comparisons of one metric and organ, corrected together. Shows itself as a table."""
+
+    metric: str
+    organ: str
+    rows: tuple[Comparison, ...]
+    label: str
+    warnings: tuple[str, ...] = ()
+
+    def table(self) -> Table:
+        """Return the comparisons as a `Table`, with what the number of subjects allows to say."""
+        unit = unit_of(self.metric)
+
+        def number(value: float) -> str:
+            return "–" if math.isnan(value) else f"{value * unit.factor:+.{unit.decimals}f}"
+
+        rows = tuple(
+            (
+                *(NAMES[r.model], NAMES[r.reference], str(r.n)),
+                *(number(value) for value in (r.difference, r.low, r.high)),
+                *(f"{r.better} of {r.n}", _p(r.p), _p(r.smallest_p), _p(r.p_holm)),
+            )
+            for r in self.rows
+        )
+        columns = ("network", "against", "n", "difference", "low", "high", "better for", "p", "smallest p", "p (Holm)")
+        title = f"Paired differences in {unit.name}, {organ_name(self.organ)}: {self.label}"
+        return Table(title, columns, rows, (*self._notes(), *self.warnings), words=2)
+
+    def _notes(self) -> tuple[str, ...]:
+        n, family = min(row.n for row in self.rows), len(self.rows)
+        test = "exact" if max(row.n for row in self.rows) <= EXACT_UP_TO else "with random sign changes"
+        notes = [
+            f"Two-sided Wilcoxon signed-rank test over subjects, {test}; Holm's correction for {family} "
+            f"{'comparison' if family == 1 else 'comparisons'}.",
+            interval_note(n),
+        ]
+        if smallest_p(n) > 0.05:
+            notes.append(
+                f"With n = {n} subjects p cannot fall below {smallest_p(n):.4g}, whatever the networks do: "
+                "no difference can be significant at 5 %, and none is shown to be absent."
+            )
+        elif smallest_p(n) * family > 0.05:
+            notes.append(
+                f"With n = {n} subjects p cannot fall below {smallest_p(n):.4g}, and below "
+                f"{smallest_p(n) * family:.4g} after correction for {family} comparisons."
+            )
+        return tuple(notes)
+
+    def _repr_markdown_(self) -> str:
+        return self.table().to_markdown()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+    def __str__(self) -> str:
+        return self.table().to_markdown()
+
+
+def signed_rank(differences: Sequence[float]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test, exact also where differences are equal or zero.
+
+    Under the null hypothesis every difference could as well have the other sign: all 2**n ways are tried
+    (`EXACT_UP_TO`). Zeros keep their rank and count for neither side (Pratt 1959), so they make the test weaker.
+
+    Returns
+    -------
+    float
+        NaN for no differences, 1 if all are zero.
+    """
+    from scipy.stats import permutation_test, rankdata
+
+    d = np.asarray(differences, np.float64)
+    if not len(d):
+        return math.nan
+    if not d.any():
+        return 1.0
+
+    def rank_sum(x: np.ndarray, axis: int = -1) -> np.ndarray:
+        return (np.sign(x) * rankdata(np.abs(x), axis=axis)).sum(axis)
+
+    result = permutation_test(
+        (d,),
+        rank_sum,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf if len(d) <= EXACT_UP_TO else 99_999,
+        random_state=np.random.default_rng(0),
+    )
+    return float(result.pvalue)
+
+
+def smallest_p(n: int) -> float:
+    """Smallest p that a two-sided signed-rank test of ``n`` subjects can give: all differences have one sign."""
+    return min(1.0, 2.0 ** (1 - n)) if n else math.nan
+
+
+def paired_tests(
+    results: Results,
+    reference: str = "ms-dual-guided",
+    metric: str = "dsc",
+    organ: str = "mean",
+    models: Sequence[str] | None = None,
+) -> Comparisons:
+    """Compare networks with one of them, subject by subject.
+
+    Parameters
+    ----------
+    results : Results
+    reference : str
+        The network that all others are compared with.
+    metric, organ : str
+        As for `subject_values`.
+    models : sequence of str, optional
+        Default: all others with records. The correction is for as many comparisons as there are here: choose them
+        before looking at the numbers.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to compare, or a pair has no subject in common.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    theirs = subject_values(results, reference, metric, organ)
+    chosen = [model for model in (models if models is not None else results.models) if model != reference]
+    if not chosen:
+        raise DataError(
+            f"{results.root / results.dataset.name}: only {reference!r} has records, so there is nothing to compare."
+        )
+    rows = [_compare(subject_values(results, m, metric, organ), theirs, m, reference, metric) for m in chosen]
+    corrected = multipletests([row.p for row in rows], method="holm")[1]
+    rows = [replace(row, p_holm=float(p)) for row, p in zip(rows, corrected, strict=True)]
+    return Comparisons(metric, organ, tuple(rows), results.label, results.warnings)
+
+
+def _compare(ours: dict[str, float], theirs: dict[str, float], model: str, reference: str, metric: str) -> Comparison:
+    pairs = [(ours[s], theirs[s]) for s in ours if s in theirs]
+    d = np.array([a - b for a, b in pairs if not (math.isnan(a) or math.isnan(b))])
+    if not len(d):
+        raise DataError(f"{model} and {reference}: no test subject has a {metric} from both.")
+    low, high = bootstrap_mean(d)
+    better = int(np.count_nonzero(d > 0 if unit_of(metric).higher_is_better else d < 0))
+    return Comparison(model, reference, len(d), float(d.mean()), low, high, better, signed_rank(d), smallest_p(len(d)))
+
+
+def _p(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4f}"
