@@ -8,14 +8,18 @@ from guided_attention.teaching.attention import (
 )
 from guided_attention.teaching.data import check_millilitres, check_out_of_phase, check_paired
 from guided_attention.teaching.evaluation import check_dice, check_msd_both, check_shell_dice
+from guided_attention.teaching.family import check_channel_mask, check_field, check_map_mebibytes, check_silence
 from guided_attention.teaching.feedback import Feedback
 from guided_attention.teaching.training import check_first_loss, check_patient_rate, check_weight_for_sum
 
 __all__ = [
     "Feedback",
+    "check_channel_mask",
     "check_coordinates",
     "check_dice",
+    "check_field",
     "check_first_loss",
+    "check_map_mebibytes",
     "check_millilitres",
     "check_msd_both",
     "check_one_pixel",
@@ -25,5 +29,6 @@ __all__ = [
     "check_position_attention",
     "check_query_gradient",
     "check_shell_dice",
+    "check_silence",
     "check_weight_for_sum",
 ]
