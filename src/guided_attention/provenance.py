@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -26,7 +27,8 @@ class Provenance:
     package : str
         Version of guided-attention.
     commit : str or None
-        Git commit of the checkout that the package runs from; None if it runs from an installation.
+        Git commit of the checkout that the package runs from. Without one, that of which this code is a clean copy, if
+        the environment variable ``GUIDED_ATTENTION_COMMIT`` names it; None if it runs from an installation.
     dirty : bool or None
         Whether tracked files differed from that commit; None without a commit.
     python, torch, numpy, lightning : str
@@ -60,6 +62,8 @@ def provenance(device: str | torch.device = "cpu") -> Provenance:
         Where the network runs.
     """
     commit, dirty = _git(Path(guided_attention.__file__).resolve().parent)
+    if commit is None and os.environ.get("GUIDED_ATTENTION_COMMIT"):
+        commit, dirty = os.environ["GUIDED_ATTENTION_COMMIT"], False
     try:
         lightning = version("lightning")
     except PackageNotFoundError:
