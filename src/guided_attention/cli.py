@@ -1,4 +1,4 @@
-"""The command line: ``guided-attention train | evaluate | predict | data``.
+"""The command line: ``guided-attention train | experiment | evaluate | predict | report | data``.
 
 Every command is a function; tyro makes its options from its arguments and their docstring.
 """
@@ -14,6 +14,7 @@ from tyro import extras
 from tyro.conf import Positional
 
 from guided_attention.cli_data import DATA_COMMANDS, Phase, SequenceName, open_data
+from guided_attention.cli_report import report
 from guided_attention.errors import GuidedAttentionError, SettingsError
 
 __all__ = ["main"]
@@ -178,7 +179,7 @@ def predict(
         print(target, flush=True)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "predict": predict, "report": report}
 
 
 def data(*arguments: str) -> None:

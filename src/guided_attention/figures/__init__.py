@@ -6,28 +6,37 @@ orientation: the patient's right is on the picture's left, and letters R and L s
 
 from guided_attention.figures.asking import show_asking, show_map
 from guided_attention.figures.attention import show_attention
+from guided_attention.figures.boxes import show_boxes
+from guided_attention.figures.convergence import show_convergence
 from guided_attention.figures.curves import show_curves
 from guided_attention.figures.diagrams import show_network, show_scale
 from guided_attention.figures.members import show_members
 from guided_attention.figures.networks import DRAWN, show_design
+from guided_attention.figures.reliability import show_reliability
 from guided_attention.figures.results import show_result
 from guided_attention.figures.scores import show_scores
+from guided_attention.figures.side_by_side import MaskRow, show_side_by_side
 from guided_attention.figures.slices import ORGAN_COLOURS, organ_legend, show_errors, show_slice
 
 __all__ = [
     "DRAWN",
+    "MaskRow",
     "ORGAN_COLOURS",
     "organ_legend",
     "show_asking",
     "show_attention",
+    "show_boxes",
+    "show_convergence",
     "show_curves",
     "show_design",
     "show_errors",
     "show_map",
     "show_members",
     "show_network",
+    "show_reliability",
     "show_result",
     "show_scale",
     "show_scores",
+    "show_side_by_side",
     "show_slice",
 ]

@@ -5,15 +5,19 @@ calls the same ones, so that a page and a report of the same records cannot diff
 """
 
 from guided_attention.report.comparisons import Comparison, Comparisons, paired_tests
-from guided_attention.report.costs import NetworkCost, cost_table, network_cost
+from guided_attention.report.costs import NetworkCost, best_epoch, cost_table, network_cost
 from guided_attention.report.intervals import bootstrap_mean, mean_intervals
 from guided_attention.report.loading import Results, load_results
+from guided_attention.report.masks import choose_slices, disagreement, load_masks, masks_side_by_side
+from guided_attention.report.numbers import numbers, report_digest
 from guided_attention.report.origins import provenance_table
+from guided_attention.report.pictures import box_plots, convergence_curves, reliability_diagram
 from guided_attention.report.published import published
 from guided_attention.report.score_tables import table_one, table_two
 from guided_attention.report.subjects import subject_values, summary_of
 from guided_attention.report.table import Table
 from guided_attention.report.trust import calibration_table, pooled_reliability
+from guided_attention.report.writing import write_report
 
 __all__ = [
     "Comparison",
@@ -21,18 +25,29 @@ __all__ = [
     "NetworkCost",
     "Results",
     "Table",
+    "best_epoch",
     "bootstrap_mean",
+    "box_plots",
     "calibration_table",
+    "choose_slices",
+    "convergence_curves",
     "cost_table",
+    "disagreement",
+    "load_masks",
     "load_results",
+    "masks_side_by_side",
     "mean_intervals",
     "network_cost",
+    "numbers",
     "paired_tests",
     "pooled_reliability",
     "provenance_table",
     "published",
+    "reliability_diagram",
+    "report_digest",
     "subject_values",
     "summary_of",
     "table_one",
     "table_two",
+    "write_report",
 ]

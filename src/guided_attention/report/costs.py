@@ -14,7 +14,7 @@ from guided_attention.report.loading import Results
 from guided_attention.report.names import NAMES
 from guided_attention.report.table import Table
 
-__all__ = ["NetworkCost", "cost_table", "network_cost"]
+__all__ = ["NetworkCost", "best_epoch", "cost_table", "network_cost"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def cost_table(results: Results) -> Table:
                 f"{cost.parameters / 1e6:.2f}",
                 f"{cost.flops / 1e9:.2f}",
                 _range([len(r.curve) for r in records]),
-                _range([_best(r) for r in records]),
+                _range([best_epoch(r) for r in records]),
                 _number(_mean([r.cost.training_seconds for r in records]), 0),
                 _number(_mean(volumes), 2),
                 _number(max(memory) / 2**30 if memory else math.nan, 2),
@@ -94,8 +94,10 @@ def cost_table(results: Results) -> Table:
             "epochs",
             "best epoch",
             "training (s)",
-        )
-        + ("evaluation (s per volume)", "peak memory (GiB)", "device"),
+            "evaluation (s per volume)",
+            "peak memory (GiB)",
+            "device",
+        ),
         rows=tuple(rows),
         notes=(
             "GFLOP: forward, a product and its sum are two operations; a training step is about three times that. "
@@ -106,7 +108,8 @@ def cost_table(results: Results) -> Table:
     )
 
 
-def _best(record: Record) -> int | None:
+def best_epoch(record: Record) -> int | None:
+    """Return the epoch whose weights were kept: the first with the best validation DSC; None without a curve."""
     known = [e for e in record.curve if not math.isnan(e.get("dice", math.nan))]
     return max(known, key=lambda e: e["dice"])["epoch"] if known else None
 

@@ -69,8 +69,8 @@ def interval_note(n: int) -> str:
     note = "Intervals: BCa bootstrap over subjects; the data sets and trainings themselves are not resampled."
     if n < 10:
         note += (
-            f" With n = {n} there are only {comb(2 * n - 1, n)} different resamples, and such intervals are too narrow: "
-            "they cover the true mean less often than they claim."
+            f" With n = {n} there are only {comb(2 * n - 1, n)} different resamples, and such intervals are "
+            "too narrow: they cover the true mean less often than they claim."
         )
     return note
 

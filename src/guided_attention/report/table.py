@@ -86,22 +86,9 @@ class Table:
         side = "l" * self.words + "r" * (len(self.columns) - self.words)
         lines = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in (self.columns, *self.rows)]
         notes = [rf"\par\footnotesize {_latex(note)}" for note in self.notes]
-        return (
-            "\n".join(
-                [r"\begin{table}", r"\centering", rf"\caption{{{_latex(self.title)}}}", rf"\begin{{tabular}}{{{side}}}"]
-                + [
-                    r"\toprule",
-                    lines[0],
-                    r"\midrule",
-                    *lines[1:],
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                    *notes,
-                    r"\end{table}",
-                ]
-            )
-            + "\n"
-        )
+        head = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(self.title)}}}", rf"\begin{{tabular}}{{{side}}}"]
+        body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}"]
+        return "\n".join([*head, *body, *notes, "\\end{table}\n"])
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()

@@ -1,0 +1,94 @@
+"""All numbers of a report in one plain structure, so that two reports can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from guided_attention.calibration import expected_calibration_error
+from guided_attention.report.comparisons import paired_tests
+from guided_attention.report.costs import best_epoch, network_cost
+from guided_attention.report.intervals import bootstrap_mean
+from guided_attention.report.loading import Results
+from guided_attention.report.score_tables import PAPER_METRICS
+from guided_attention.report.subjects import subject_values, summary_of
+from guided_attention.report.trust import pooled_reliability
+
+__all__ = ["REFERENCE", "numbers", "report_digest"]
+
+#: The network that the others are compared with: the paper's own.
+REFERENCE = "ms-dual-guided"
+
+
+def numbers(results: Results) -> dict[str, Any]:
+    """Return everything that the tables say, as JSON types: ``report/numbers.json`` holds this.
+
+    Returns
+    -------
+    dict
+        ``dataset``, ``preset``, ``subjects``, ``missing``; ``networks``: for each its records, summary, bootstrap
+        intervals of the mean, cost, calibration; ``comparisons`` with the paper's network. NaN is None; numbers are
+        rounded to nine digits, so that two machines agree.
+    """
+    networks = {}
+    for model, records in results.records.items():
+        bins = pooled_reliability(results, model)
+        size = records[0].settings["inputs"]["size"]
+        networks[model] = {
+            "records": [
+                {
+                    "fold": r.split.fold,
+                    "seed": r.seed,
+                    "commit": r.provenance.commit,
+                    "dirty": r.provenance.dirty,
+                    "device": r.provenance.device,
+                    "created": r.created,
+                    "cost": r.cost,
+                    "epochs": len(r.curve),
+                    "best_epoch": best_epoch(r),
+                }
+                for r in records
+            ],
+            "summary": summary_of(results, model),
+            "intervals": {m: bootstrap_mean(subject_values(results, model, m).values()) for m in PAPER_METRICS},
+            "cost": network_cost(model, records[0].model.options, size),
+            "calibration": None if bins is None else {"bins": bins, "error": expected_calibration_error(bins)},
+        }
+    return _plain(
+        {
+            "dataset": results.dataset,
+            "preset": results.preset,
+            "quick": results.quick,
+            "subjects": results.subjects,
+            "missing": results.missing,
+            "gaps": results.gaps,
+            "networks": networks,
+            "comparisons": {m: paired_tests(results, REFERENCE, m).rows for m in PAPER_METRICS}
+            if REFERENCE in results.records and len(results.records) > 1
+            else {},
+        }
+    )
+
+
+def report_digest(results: Results) -> str:
+    """Return twelve letters that stand for all `numbers` of a report.
+
+    A rendered chapter prints them, and so does ``report/index.md``: where they agree, both have one source.
+    """
+    text = json.dumps(numbers(results), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    return value
