@@ -14,6 +14,7 @@ from tyro import extras
 from tyro.conf import Positional
 
 from guided_attention.cli_data import DATA_COMMANDS, Phase, SequenceName, open_data
+from guided_attention.cli_experiment import experiment
 from guided_attention.cli_report import report
 from guided_attention.errors import GuidedAttentionError, SettingsError
 
@@ -179,7 +180,13 @@ def predict(
         print(target, flush=True)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "predict": predict, "report": report}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train,
+    "experiment": experiment,
+    "evaluate": evaluate,
+    "predict": predict,
+    "report": report,
+}
 
 
 def data(*arguments: str) -> None:

@@ -58,5 +58,17 @@ def require_devices(accelerator: str, devices: int) -> None:
 
 
 def is_first_process() -> bool:
-    """Whether this process is alone, or the first of those that train together (torchrun and Fabric number them)."""
-    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+    """Whether this process is alone, or the first of those that train together.
+
+    torchrun and Fabric number them in RANK and LOCAL_RANK, and so does SLURM in SLURM_PROCID when ``srun`` starts
+    them: then every process has a number of its own although nobody called torchrun. A shell that SLURM opened
+    (``srun --pty bash``) starts a single process.
+    """
+    for name in ("RANK", "LOCAL_RANK"):
+        if name in os.environ:
+            return os.environ[name] == "0"
+    if "SLURM_NTASKS" not in os.environ:
+        return True
+    from lightning.fabric.plugins.environments import SLURMEnvironment
+
+    return not SLURMEnvironment.detect() or os.environ.get("SLURM_PROCID", "0") == "0"

@@ -1,0 +1,156 @@
+"""One cell of an experiment in a process of its own: ``python -m guided_attention.grid_work``.
+
+Chapter *Ablation* runs a grid of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from guided_attention.cells import Cell, run_folder
+from guided_attention.data import DataSource, open_source
+from guided_attention.errors import GuidedAttentionError
+from guided_attention.presets import Preset, get_preset
+from guided_attention.records import Record
+
+__all__ = ["Job", "Outcome", "main", "run_job"]
+
+#: What torchrun, Fabric and SLURM call a process that belongs to a group. A cell always trains alone.
+_GROUP = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+_GROUP_SLURM = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process, here or on another machine, must know to train a cell; plain JSON types but for the cell.
+
+    Parameters
+    ----------
+    cell : Cell
+    data, sequence, phase : str
+        Arguments of `guided_attention.data.open_source`; the word phantom has become a folder.
+    preset : str; epochs : int or None
+        Preset, and another number of epochs than its own.
+    runs : str
+        Folder of all runs. On a cluster every machine sees it under this name.
+    results : str or None
+        Folder of all records; None where somebody else writes them there.
+    weights : str or None
+        ImageNet weights of this network's backbone.
+    accelerator : str; threads : int
+        As for `guided_attention.experiments.run_cell`; threads of this process.
+    """
+
+    cell: Cell
+    data: str
+    sequence: str
+    phase: str
+    preset: str
+    epochs: int | None
+    runs: str
+    results: str | None
+    weights: str | None = None
+    accelerator: str = "auto"
+    threads: int = 1
+
+    @property
+    def settings(self) -> Preset:
+        """The preset with its number of epochs; named as ``guided-attention train`` names it."""
+        preset = get_preset(self.preset)
+        if self.epochs in (None, preset.fit.epochs):
+            return preset
+        return replace(preset, name=f"{self.preset}-epochs{self.epochs}", fit=replace(preset.fit, epochs=self.epochs))
+
+    def source(self) -> DataSource:
+        """Open the data."""
+        return open_source(self.data, self.sequence, self.phase)
+
+    def folder(self, dataset: str) -> Path:
+        """Return the folder of this cell's run."""
+        return run_folder(self.runs, dataset, self.cell, self.settings.name)
+
+    def __str__(self) -> str:
+        return f"{self.cell.model} fold {self.cell.fold} seed {self.cell.seed}"
+
+    def to_json(self) -> str:
+        """Return one line of text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Read what `to_json` wrote."""
+        found = json.loads(text)
+        return cls(**{**found, "cell": Cell(**found["cell"])})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: its record, or why there is none."""
+
+    job: Job
+    record: Record | None = None
+    error: str = ""
+
+
+def run_job(job: Job) -> Record:
+    """Train, evaluate and write one cell in this process, alone; goes on from its last checkpoint.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    GuidedAttentionError
+        As `guided_attention.experiments.run_cell`.
+    """
+    import torch
+
+    from guided_attention.experiments import run_cell
+
+    for name in (*_GROUP, *_GROUP_SLURM):
+        os.environ.pop(name, None)
+    torch.set_num_threads(job.threads)
+    source = job.source()
+    return run_cell(
+        job.cell,
+        source,
+        job.settings,
+        job.folder(source.name),
+        results=job.results,
+        weights=job.weights,
+        accelerator=job.accelerator,
+        progress=False,
+    )
+
+
+def main() -> None:
+    """Do the job on the first line of standard input; end at once when the other side closes it.
+
+    The starting process keeps the pipe open as long as it lives: however it dies, none of its trainings is left over.
+    """
+    line = sys.stdin.readline()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        run_job(Job.from_json(line))
+    except (GuidedAttentionError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(3)  # nothing to tidy up: whatever is on disk is whole
+
+
+if __name__ == "__main__":
+    main()
