@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page
+from collections.abc import Iterable, Iterator
 
-_DIGEST = """canvas => {
-  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let sum = 0;
-  for (let i = 0; i < data.length; i += 1) sum = (sum * 31 + data[i]) % 4294967291;
-  return `${canvas.width} x ${canvas.height}: ${sum}`;
-}"""
+from playwright.sync_api import Locator, Page
 
 
 def settle(page: Page) -> None:
@@ -24,15 +19,26 @@ def inspect(page: Page) -> dict:
 
 
 def pixels(canvas: Locator) -> str:
-    """Return a digest of a canvas: another picture has another one."""
+    """Return a canvas as text: another picture is another text."""
     settle(canvas.page)
-    return canvas.evaluate(_DIGEST)
+    return canvas.evaluate("canvas => canvas.toDataURL()")
 
 
 def choose(page: Page, trait: str, value: object) -> None:
     """Choose a value of a group of radio buttons."""
     page.locator(f'[data-trait="{trait}"] input[value="{value}"]').check()
     settle(page)
+
+
+def click_all(canvas: Locator, pixels: Iterable[tuple[int, int]], size: tuple[int, int]) -> Iterator[dict]:
+    """Click pixels (row, col) of a picture of a size one by one; after each, say what the widget shows."""
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    for row, col in pixels:
+        canvas.page.mouse.click(
+            box["x"] + (col + 0.5) / size[1] * box["width"], box["y"] + (row + 0.5) / size[0] * box["height"]
+        )
+        yield inspect(canvas.page)
 
 
 def at(canvas: Locator, pixel: tuple[float, float], size: tuple[int, int]) -> dict[str, float]:

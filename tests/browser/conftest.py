@@ -40,13 +40,13 @@ def browser(browser_program: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """Return an empty folder and the address under which it is served."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, list]]:
+    """Return an empty folder, the address under which it is served, and a list of the widgets in it."""
     folder = tmp_path_factory.mktemp("pages")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
+    yield folder, f"http://127.0.0.1:{server.server_port}", []
     server.shutdown()
     server.server_close()
 
@@ -54,10 +54,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
 class Show:
     """Opens pages, and keeps what they complain about and whom they ask."""
 
-    def __init__(self, browser: Browser, served: tuple[Path, str]) -> None:
-        self.browser, (self.folder, self.address) = browser, served
+    def __init__(self, browser: Browser, served: tuple[Path, str, list]) -> None:
+        self.browser, (self.folder, self.address, self.kept) = browser, served
         self.contexts, self.complaints = [], []
-        self.count = 0
 
     def open(self, name: str, *, width: int = 1440, scheme: str = "light", touch: bool = False, **options) -> Page:
         """Open a page of the served folder in a context of its own; everything but loopback is blocked."""
@@ -74,9 +73,10 @@ class Show:
 
     def __call__(self, widget, *, wait: bool = True, **options) -> Page:
         """Open a page with one widget; return it when the widget stands."""
-        self.count += 1
-        name = f"{type(widget).__name__}-{len(list(self.folder.iterdir()))}.html"
-        widget.save(self.folder / name)
+        if widget not in self.kept:  # shown again, it is not written again: do not change it in between
+            self.kept.append(widget)
+            widget.save(self.folder / f"{len(self.kept) - 1}.html")
+        name = f"{self.kept.index(widget)}.html"
         page = self.open(name, **options)
         if wait:
             page.wait_for_selector('.ga-mount[data-state="ready"]')
@@ -95,7 +95,7 @@ class Show:
 
 
 @pytest.fixture
-def show(browser: Browser, served: tuple[Path, str]) -> Iterator[Show]:
+def show(browser: Browser, served: tuple[Path, str, list]) -> Iterator[Show]:
     """Open widgets: ``page = show(widget, width=390, scheme="dark", touch=True)``. Complaints fail the test."""
     shown = Show(browser, served)
     yield shown

@@ -10,7 +10,13 @@ from torch import nn
 
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models import attention_unet, danet, network, pan, unet
-from guided_attention.models.capture import PositionMaps, attention_of, capture_channels, capture_positions
+from guided_attention.models.capture import (
+    PositionMaps,
+    attention_of,
+    capture_channels,
+    capture_features,
+    capture_positions,
+)
 from guided_attention.models.network import FAMILY, MultiScaleAttentionNet
 from guided_attention.models.output import SegmentationOutput
 
@@ -23,6 +29,7 @@ __all__ = [
     "attention_of",
     "build_model",
     "capture_channels",
+    "capture_features",
     "capture_positions",
 ]
 

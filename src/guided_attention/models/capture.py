@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from guided_attention.errors import SettingsError
 from guided_attention.models.attention import ChannelAttention, PositionAttention, attention_weights
 
-__all__ = ["PositionMaps", "attention_of", "capture_channels", "capture_positions"]
+__all__ = ["PositionMaps", "attention_of", "capture_channels", "capture_features", "capture_positions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,11 @@ def capture_positions(model: nn.Module, x: Tensor) -> dict[str, PositionMaps]:
 def capture_channels(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
     """Run a network once and return the (B, C, C) map of every `ChannelAttention` inside it, by name."""
     return _capture(model, x, ChannelAttention, lambda module, features: module.weights(features))
+
+
+def capture_features(model: nn.Module, x: Tensor, kind: type[nn.Module]) -> dict[str, Tensor]:
+    """Run a network once and return the features (B, C, h, w) that every module of a kind gets, by its name."""
+    return _capture(model, x, kind, lambda module, features: features)
 
 
 def attention_of(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"PositionExplorer": "position"}
+_HOMES = {"ChannelExplorer": "channel", "PositionExplorer": "position"}
 
-__all__ = ["PositionExplorer"]
+__all__ = ["ChannelExplorer", "PositionExplorer"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from guided_attention.errors import SettingsError
 from guided_attention.figures import ORGAN_COLOURS
 from guided_attention.prediction import evaluating
 
-__all__ = ["Slice", "as_slice", "class_list", "grey_values", "predicted"]
+__all__ = ["Slice", "as_slice", "class_list", "device_of", "grey_values", "place_of", "predicted"]
+
+_FAMILY = re.compile(r"scales\.(\d+)\.steps\.(\d+)\.")
 
 #: Bars of what is no organ.
 _BACKGROUND = "#8b949e"
@@ -107,13 +110,31 @@ def grey_values(x: Tensor | np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def predicted(model: nn.Module, x: Tensor) -> np.ndarray | None:
     """Return a network's classes for one slice, uint8 (H, W); None where its output is no map of classes."""
-    device = next((parameter.device for parameter in model.parameters()), x.device)
     with evaluating(model):
-        output = model(x.to(device))
+        output = model(x.to(device_of(model)))
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor) or logits.shape[2:] != x.shape[2:] or not 2 <= logits.shape[1] <= 256:
         return None
     return logits[0].argmax(0).to("cpu", torch.uint8).numpy()
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a network's parameters are; one without any is on the CPU."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def place_of(path: str, number: int) -> tuple[bool, int, int, str | None]:
+    """Return where an attention module is: (in a network of the family?, scale, step, words).
+
+    Parameters
+    ----------
+    path : str
+        Its name in ``model.named_modules()``.
+    number : int
+        How many came before it: its "scale" in other networks, where ``words`` is its name.
+    """
+    match = _FAMILY.match(path)
+    return (True, int(match[1]), int(match[2]) + 1, None) if match else (False, number, 1, path or "attention")
 
 
 def class_list(*labels: np.ndarray | None) -> list[dict[str, Any]]:

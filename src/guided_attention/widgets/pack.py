@@ -11,7 +11,7 @@ import numpy as np
 
 from guided_attention.errors import SettingsError
 
-__all__ = ["encode", "pack", "unpack"]
+__all__ = ["encode", "pack", "pack_rows", "unpack"]
 
 _TYPES = ("uint8", "float16", "float32")
 
@@ -41,10 +41,24 @@ def pack(array: np.ndarray, dtype: str) -> dict[str, Any]:
     return {"dtype": dtype, "shape": list(array.shape), "data": sent.tobytes()}
 
 
+def pack_rows(array: np.ndarray) -> dict[str, Any]:
+    """Return an array (d, N) in 16 bits of fixed point, each of its rows with a step of its own.
+
+    As small as half precision, and more exact where it matters for products: the largest values of a row are rounded
+    by the same 1/65534 of the largest as all others, not by 1/2048 of themselves.
+    """
+    array = np.asarray(array, dtype=np.float64)
+    steps = np.abs(array).max(1) / 32767
+    steps[steps == 0] = 1.0
+    sent = np.round(array / steps[:, None]).astype("<i2")
+    return {"dtype": "int16", "shape": list(array.shape), "steps": steps.tolist(), "data": sent.tobytes()}
+
+
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Return the array that `pack` was given, with the precision that it was sent in."""
+    """Return the array that `pack` or `pack_rows` was given, with the precision that it was sent in."""
     dtype = np.dtype(packed["dtype"]).newbyteorder("<")
-    return np.frombuffer(packed["data"], dtype).reshape(packed["shape"]).astype(packed["dtype"])
+    array = np.frombuffer(packed["data"], dtype).reshape(packed["shape"]).astype(packed["dtype"])
+    return array * np.array(packed["steps"])[:, None] if "steps" in packed else array
 
 
 def encode(state: dict[str, Any]) -> str:

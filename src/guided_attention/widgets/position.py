@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,15 @@ from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models import PositionMaps, capture_positions
 from guided_attention.models.attention import PositionAttention
 from guided_attention.widgets.base import GuidedWidget
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values, predicted
+from guided_attention.widgets.inputs import (
+    Slice,
+    as_slice,
+    class_list,
+    device_of,
+    grey_values,
+    place_of,
+    predicted,
+)
 from guided_attention.widgets.pack import pack, unpack
 from guided_attention.widgets.rows import RowSummary, pack_maps, summarise
 
@@ -24,8 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["PositionExplorer"]
-
-_FAMILY = re.compile(r"scales\.(\d+)\.steps\.(\d+)\.")
 
 
 class PositionExplorer(GuidedWidget, script="position"):
@@ -93,16 +98,11 @@ class PositionExplorer(GuidedWidget, script="position"):
         found = as_slice(image, labels, **options)
         networks, family = [], True
         for name, network in models.items():
-            device = next((parameter.device for parameter in network.parameters()), found.x.device)
-            captured = capture_positions(network, found.x.to(device))
-            matches = {module: _FAMILY.match(module) for module in captured}
-            family = family and all(matches.values())
             maps = []
-            for number, (module, values) in enumerate(captured.items()):
-                match = matches[module]
-                scale, step = (int(match[1]), int(match[2]) + 1) if match else (number, 1)
+            for number, (path, values) in enumerate(capture_positions(network, found.x.to(device_of(network))).items()):
+                own, scale, step, label = place_of(path, number)
+                family = family and own
                 if scales is None or scale in scales:
-                    label = None if match else module or "attention"
                     maps.append({"scale": scale, "step": step, "label": label, **pack_maps(values)})
             if not maps:
                 raise SettingsError(
@@ -141,7 +141,7 @@ class PositionExplorer(GuidedWidget, script="position"):
         found = as_slice(image, labels, **options)
         with torch.no_grad():
             query, key = module.query(features).flatten(2), module.key(features).flatten(2)
-        values = PositionMaps(query, key, tuple(features.shape[2:]), tuple(found.x.shape[2:]), float(module.lam))
+        values = PositionMaps(query, key, tuple(features.shape[2:]), tuple(found.x.shape[2:]), module.lam.item())
         maps = [{"scale": 0, "step": 1, "label": "attention", **pack_maps(values)}]
         return cls._make(found, [{"name": "network", "prediction": None, "maps": maps}], False, at)
 
@@ -191,7 +191,7 @@ class PositionExplorer(GuidedWidget, script="position"):
     def row(self) -> np.ndarray:
         """Return what `position` attends to, float64 (h, w), from the numbers that the browser has."""
         found = self.current()
-        query, key = unpack(found["query"]).astype(np.float64), unpack(found["key"]).astype(np.float64)
+        query, key = (unpack(found[name]).astype(np.float64) for name in ("query", "key"))
         logits = query[:, self._at()[0] * found["grid"][1] + self._at()[1]] @ key / self.temperature
         powers = np.exp(logits - logits.max())
         return (powers / powers.sum()).reshape(found["grid"])

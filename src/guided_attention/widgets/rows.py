@@ -11,11 +11,11 @@ from torch import Tensor
 
 from guided_attention.models import PositionMaps
 from guided_attention.models.attention import attention_weights
-from guided_attention.widgets.pack import pack
+from guided_attention.widgets.pack import pack, pack_rows, unpack
 
 __all__ = ["TOLERANCE", "RowSummary", "pack_maps", "summarise"]
 
-#: Largest error that half precision may cause in any weight of any row; where it would be larger, float32 is sent.
+#: Largest error that 16 bits may cause in any weight of any row; where it would be larger, float32 is sent.
 TOLERANCE = 2.5e-4
 
 
@@ -76,32 +76,21 @@ def pack_maps(maps: PositionMaps) -> dict[str, Any]:
         ``query`` and ``key`` (packed, (d, N)), ``grid``, ``lam``, and ``error``: the largest difference that the
         rounding makes in any weight.
     """
-    query, key = (values[:1].detach().to("cpu", torch.float32) for values in (maps.query, maps.key))
+    query, key = (values[0].detach().to("cpu", torch.float32) for values in (maps.query, maps.key))
     centred = key - key.mean(-1, keepdim=True)
-    dtype, error = "float16", _rounding(query, key, centred)
+    sent = [pack_rows(values.numpy()) for values in (query, centred)]
+    error = _rounding(query, key, *(torch.from_numpy(unpack(values)).float() for values in sent))
     if not error <= TOLERANCE:
-        dtype, error = "float32", 0.0
-    return {
-        "query": pack(query[0].numpy(), dtype),
-        "key": pack(centred[0].numpy(), dtype),
-        "grid": list(maps.grid),
-        "lam": maps.lam,
-        "error": error,
-    }
+        sent, error = [pack(values.numpy(), "float32") for values in (query, centred)], 0.0
+    return {"query": sent[0], "key": sent[1], "grid": list(maps.grid), "lam": maps.lam, "error": error}
 
 
-def _rounding(query: Tensor, key: Tensor, centred: Tensor, block: int = 512) -> float:
-    """Largest difference between exact rows and those of rounded queries and keys, a block of rows at a time."""
-    limit = torch.finfo(torch.float16).max
-    if max(query.abs().max(), centred.abs().max()) > limit:
-        return float("inf")
-    rounded = query.half().float(), centred.half().float()
+def _rounding(query: Tensor, key: Tensor, sent_query: Tensor, sent_key: Tensor, block: int = 512) -> float:
+    """Largest difference between rows of (d, N) and those of what is sent, a block of rows at a time."""
     worst = 0.0
-    for start in range(0, query.shape[2], block):
+    for start in range(0, query.shape[1], block):
         asking = slice(start, start + block)
-        exact, sent = (
-            attention_weights(query[:, :, asking], key),
-            attention_weights(rounded[0][:, :, asking], rounded[1]),
-        )
-        worst = max(worst, float((exact - sent).abs().max()))
+        exact = attention_weights(query[None, :, asking], key[None])
+        rounded = attention_weights(sent_query[None, :, asking], sent_key[None])
+        worst = max(worst, float((exact - rounded).abs().max()))
     return worst

@@ -26,6 +26,10 @@ function buffer(packed) {
 export function floats(packed) {
   if (packed.dtype === "float32") return new Float32Array(buffer(packed));
   if (packed.dtype === "uint8") return Float32Array.from(new Uint8Array(buffer(packed)));
+  if (packed.dtype === "int16") {
+    const columns = packed.shape[1]; // fixed point: each row has a step of its own
+    return Float64Array.from(new Int16Array(buffer(packed)), (value, i) => value * packed.steps[Math.floor(i / columns)]);
+  }
   const table = halfTable();
   return Float32Array.from(new Uint16Array(buffer(packed)), (bits) => table[bits]);
 }

@@ -105,9 +105,7 @@ function render({ model, el }) {
   let hovered = null;
   let now = null;
 
-  const drawSlice = (context, scale) => {
-    context.imageSmoothingEnabled = true;
-    context.drawImage(grey, 0, 0);
+  const drawOutlines = (context, scale) => {
     const labels = it.drawn();
     if (!labels) return;
     context.lineWidth = 1.6 * scale;
@@ -115,6 +113,10 @@ function render({ model, el }) {
       context.strokeStyle = colour;
       context.stroke(path);
     }
+  };
+  const drawSlice = (context) => {
+    context.imageSmoothingEnabled = true;
+    context.drawImage(grey, 0, 0);
   };
   const drawHeat = (context, row) => {
     const { grid } = it.map();
@@ -148,7 +150,8 @@ function render({ model, el }) {
     label: `Slice. Choose the position that asks. ${keys}`,
     caption: h("span", {}, h("strong", {}, "Asks: "), "choose a position"),
     paint: (context, scale) => {
-      drawSlice(context, scale);
+      drawSlice(context);
+      drawOutlines(context, scale);
       if (now) drawMarkers(context, scale);
     },
   });
@@ -157,9 +160,10 @@ function render({ model, el }) {
     label: `Slice with the attention of the chosen position over it. ${keys}`,
     caption: h("span", {}, h("strong", {}, "Answers: "), "what it attends to"),
     paint: (context, scale) => {
-      drawSlice(context, scale);
+      drawSlice(context);
       if (!now) return;
       drawHeat(context, now.row);
+      drawOutlines(context, scale);
       drawMarkers(context, scale);
     },
   });

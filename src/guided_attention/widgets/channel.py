@@ -1,0 +1,199 @@
+"""Channel attention explorer: whom each channel listens to, under three energies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from guided_attention.data import Volume
+from guided_attention.errors import SettingsError, require_choice
+from guided_attention.models import capture_features
+from guided_attention.models.attention import ChannelAttention, Energy
+from guided_attention.widgets.base import GuidedWidget
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, device_of, grey_values, place_of
+from guided_attention.widgets.pack import pack, unpack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ChannelExplorer"]
+
+_SAYS = {"paper": "softmax of E", "released": "softmax of max(E) - E", "scaled": "softmax of E over the root of N"}
+
+
+class ChannelExplorer(GuidedWidget, script="channel"):
+    """Choose a channel; see its features, whom it listens to (eq. 4), and what comes back to it (eq. 5).
+
+    Made by `from_model` or `from_module`. The maps are computed by PyTorch for each energy, and shipped whole.
+
+    Attributes
+    ----------
+    channel, other : int
+        The channel that listens, and the one beside it.
+    network, scale, step
+        Which map, as in `PositionExplorer`.
+    energy : {"paper", "released", "scaled"}
+        What the softmax sees; see `ChannelAttention`.
+
+    Notes
+    -----
+    Used in the chapter *Position attention*.
+    """
+
+    channel = traitlets.Int(0).tag(sync=True)
+    other = traitlets.Int(0).tag(sync=True)
+    network = traitlets.Unicode().tag(sync=True)
+    scale = traitlets.Int(0).tag(sync=True)
+    step = traitlets.Int(1).tag(sync=True)
+    energy = traitlets.Enum(get_args(Energy)).tag(sync=True)
+
+    @classmethod
+    def from_model(
+        cls,
+        model: nn.Module | Mapping[str, nn.Module],
+        image: Volume | Slice | np.ndarray | Tensor,
+        labels: np.ndarray | Tensor | None = None,
+        *,
+        channel: int = 0,
+        scales: Sequence[int] | None = None,
+        energies: Sequence[Energy] = get_args(Energy),
+        **options: Any,
+    ) -> ChannelExplorer:
+        """Explore every `ChannelAttention` inside one network, or inside several on the same slice.
+
+        Parameters
+        ----------
+        model : nn.Module, or dict of them
+            Any network; with names for several: ``{"untrained": a, "trained": b}``.
+        image, labels, **options
+            The slice; see `guided_attention.widgets.inputs.as_slice`.
+        channel : int
+            The channel to start with.
+        scales : sequence of int, optional
+            Only these (a page with fewer is smaller).
+        energies : sequence of str
+            The energies to compare.
+
+        Raises
+        ------
+        SettingsError
+            If a network has no channel attention, the slice does not fit, or there is no such channel or energy.
+        """
+        models = dict(model) if isinstance(model, Mapping) else {"network": model}
+        found = as_slice(image, labels, **options)
+        networks, family = [], True
+        for name, network in models.items():
+            features = capture_features(network, found.x.to(device_of(network)), ChannelAttention)
+            maps = []
+            for number, (path, values) in enumerate(features.items()):
+                own, scale, step, label = place_of(path, number)
+                family = family and own
+                if scales is None or scale in scales:
+                    packed = _pack_map(network.get_submodule(path), values, energies)
+                    maps.append({"scale": scale, "step": step, "label": label, **packed})
+            if not maps:
+                raise SettingsError(f"model {name!r}: found no ChannelAttention in it (or none at these scales).")
+            networks.append({"name": name, "maps": maps})
+        return cls._make(found, networks, family, channel)
+
+    @classmethod
+    def from_module(
+        cls,
+        module: ChannelAttention,
+        features: Tensor,
+        image: Volume | Slice | np.ndarray | Tensor,
+        labels: np.ndarray | Tensor | None = None,
+        *,
+        channel: int = 0,
+        energies: Sequence[Energy] = get_args(Energy),
+        **options: Any,
+    ) -> ChannelExplorer:
+        """Explore one module on the features (1, C, h, w) that it gets; the rest as for `from_model`."""
+        found = as_slice(image, labels, **options)
+        maps = [{"scale": 0, "step": 1, "label": "attention", **_pack_map(module, features, energies)}]
+        return cls._make(found, [{"name": "network", "maps": maps}], False, channel)
+
+    @classmethod
+    def _make(cls, found: Slice, networks: list[dict[str, Any]], family: bool, channel: int) -> ChannelExplorer:
+        first = networks[-1]["maps"][0]
+        count = first["features"]["shape"][0]
+        if not 0 <= channel < count:
+            raise SettingsError(f"channel={channel}: the map has the channels 0 to {count - 1}.")
+        data = {
+            "image": pack(grey_values(found.x[0, 0]), "uint8"),
+            "labels": None if found.labels is None else pack(found.labels, "uint8"),
+            "classes": class_list(found.labels),
+            "spacing": None if found.spacing is None else list(found.spacing),
+            "family": family,
+            "networks": networks,
+        }
+        energy = first["energy"] if first["energy"] in first["weights"] else next(iter(first["weights"]))
+        made = cls(
+            data=data,
+            channel=channel,
+            network=networks[-1]["name"],
+            scale=first["scale"],
+            step=first["step"],
+            energy=energy,
+        )
+        made.other = int(made.row().argmax())
+        return made
+
+    def current(self) -> dict[str, Any]:
+        """Return the packed map that is shown: ``weights`` by energy, ``features``, ``low``, ``high``, ``lam``."""
+        (maps,) = (network["maps"] for network in self.data["networks"] if network["name"] == self.network)
+        of_scale = [found for found in maps if found["scale"] == self.scale] or maps
+        return next((found for found in of_scale if found["step"] == self.step), of_scale[0])
+
+    def row(self) -> np.ndarray:
+        """Return whom `channel` listens to, float16 (C,), as the browser has it."""
+        return unpack(self.current()["weights"][self.energy])[self.channel]
+
+    def picture(self) -> Figure:
+        """Draw the map, the chosen channel and the one that it listens to."""
+        from matplotlib import pyplot as plt
+
+        found = self.current()
+        weights, features = unpack(found["weights"][self.energy]), unpack(found["features"])
+        figure, axes = plt.subplots(1, 3, figsize=(8.4, 3.2), layout="constrained")
+        drawn = axes[0].imshow(weights, cmap="viridis", vmin=0)
+        axes[0].set(title=_SAYS[self.energy], xlabel="is listened to", ylabel="listens")
+        figure.colorbar(drawn, ax=axes[0], shrink=0.7)
+        for ax, number, role in ((axes[1], self.channel, "listens"), (axes[2], self.other, "is listened to")):
+            ax.imshow(features[number], cmap="viridis")
+            ax.set(title=f"channel {number} {role}", xticks=[], yticks=[])
+        return figure
+
+    @property
+    def alt(self) -> str:
+        """What `picture` shows."""
+        row = self.row()
+        return (
+            f"Left, the {len(row)} x {len(row)} map of channel attention, {_SAYS[self.energy]}. Beside it the features "
+            f"of channel {self.channel} and of channel {self.other}, which it listens to with weight "
+            f"{row[self.other]:.2f}."
+        )
+
+
+@torch.no_grad()
+def _pack_map(module: ChannelAttention, features: Tensor, energies: Sequence[Energy]) -> dict[str, Any]:
+    for energy in energies:
+        require_choice("energy", energy, get_args(Energy))
+    features = features[:1].detach()
+    weights = {energy: ChannelAttention(energy).weights(features)[0].cpu().numpy() for energy in energies}
+    values = features[0].float().cpu().numpy()
+    low, high = values.min((1, 2)), values.max((1, 2))
+    span = np.where(high > low, high - low, 1)[:, None, None]
+    return {
+        "weights": {energy: pack(found, "float16") for energy, found in weights.items()},
+        "features": pack(np.round(255 * (values - low[:, None, None]) / span).astype(np.uint8), "uint8"),
+        "low": [float(value) for value in low],
+        "high": [float(value) for value in high],
+        "energy": module.energy,
+        "lam": module.lam.item(),
+    }

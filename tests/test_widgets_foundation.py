@@ -1,0 +1,156 @@
+"""Widgets without a browser: what is sent, what a page holds, and which of the two a cell's output gets."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+
+import nbformat
+import numpy as np
+import pytest
+import traitlets
+from matplotlib import pyplot as plt
+from nbclient import NotebookClient
+
+from guided_attention.book.pages import page_problems
+from guided_attention.errors import SettingsError
+from guided_attention.widgets.base import SWITCH, GuidedWidget
+from guided_attention.widgets.bundle import SCRIPTS, notebook_script, page_script
+from guided_attention.widgets.pack import encode, pack, pack_rows, unpack
+
+
+class Small(GuidedWidget, script="channel"):
+    """A widget with a trait and a picture."""
+
+    chosen = traitlets.Int(2).tag(sync=True)
+    private = traitlets.Int(3)
+
+    def picture(self):
+        figure, ax = plt.subplots(figsize=(3, 2))
+        ax.plot([0, 1])
+        return figure
+
+    @property
+    def alt(self):
+        return 'A line that "rises" & ends.'
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.delenv(SWITCH, raising=False)
+    return Small(data={"numbers": pack(np.arange(6.0).reshape(2, 3), "float16"), "words": ["a", None]})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
+def test_arrays_come_back_in_the_precision_they_were_sent_in(dtype):
+    array = np.random.default_rng(0).uniform(0, 250, (3, 4, 5))
+    packed = pack(array, dtype)
+    assert packed["shape"] == [3, 4, 5]
+    assert len(packed["data"]) == 60 * np.dtype(dtype).itemsize
+    np.testing.assert_array_equal(unpack(packed), array.astype(dtype))
+
+
+def test_fixed_point_is_more_exact_than_half_precision():
+    array = np.random.default_rng(0).normal(0, 3, (4, 500)) * [[1], [10], [0.01], [0]]
+    packed = pack_rows(array)
+    assert len(packed["data"]) == 2 * array.size
+    error, half = np.abs(unpack(packed) - array).max(1), np.abs(array.astype(np.float16) - array).max(1)
+    assert (error[:3] < half[:3] / 5).all()
+    assert error[3] == 0
+
+
+def test_arrays_that_do_not_fit():
+    with pytest.raises(SettingsError, match="do not fit into uint8"):
+        pack(np.array([256]), "uint8")
+    with pytest.raises(SettingsError, match="do not fit into float16"):
+        pack(np.array([1e5]), "float16")
+    with pytest.raises(SettingsError, match="float64"):
+        pack(np.zeros(2), "float64")
+
+
+def test_a_state_is_json_and_bytes_at_multiples_of_eight():
+    state = {"a": pack(np.arange(3), "uint8"), "b": [{"c": pack(np.arange(5), "float16")}], "d": "words"}
+    whole = gzip.decompress(base64.b64decode(encode(state)))
+    length = int.from_bytes(whole[:4], "little")
+    assert (4 + length) % 8 == 0
+    read = json.loads(whole[4 : 4 + length])
+    assert read["d"] == "words"
+    assert read["a"] == {"dtype": "uint8", "shape": [3], "data": {"$bytes": [0, 3]}}
+    start, size = read["b"][0]["c"]["data"]["$bytes"]
+    assert start % 8 == 0
+    found = np.frombuffer(whole[4 + length + start :][:size], "<f2")
+    np.testing.assert_array_equal(found, np.arange(5))
+    assert encode(state) == encode(state)  # the same page every time
+
+
+def test_numbers_that_json_does_not_know_are_refused():
+    with pytest.raises(ValueError, match="JSON"):
+        encode({"a": float("nan")})
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in SCRIPTS.glob("*.js") if "export default" in p.read_text()))
+def test_scripts_are_put_together_whole(name):
+    module = notebook_script(name)
+    assert not re.search(r"^\s*import\b", module, re.MULTILINE)
+    assert re.findall(r"^export .*$", module, re.MULTILINE) == [f"export default $default_{name};"]
+    assert module.count("const $dom = ") == 1
+    page = page_script(name)
+    assert not re.search(r"^\s*(import|export)\b", page, re.MULTILINE)
+    assert not re.search(r"https?://", page)
+
+
+def test_a_script_that_cannot_be_put_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("guided_attention.widgets.bundle.SCRIPTS", tmp_path)
+    (tmp_path / "odd.js").write_text('import * as all from "./dom.js";\nexport default all;\n')
+    with pytest.raises(SettingsError, match=r"odd\.js"):
+        notebook_script("odd")
+
+
+def test_only_traits_of_the_widget_are_its_state(small):
+    assert set(small.state()) == {"data", "chosen"}
+
+
+def test_a_page_is_complete_and_has_a_picture(small, tmp_path):
+    text = small.save(tmp_path / "small.html", "A title & more").read_text()
+    assert page_problems(text) == []
+    assert 'alt="A line that &quot;rises&quot; &amp; ends."' in text
+    assert "<title>A title &amp; more</title>" in text
+    picture = base64.b64decode(re.search(r'<noscript>.*base64,([^"]+)"', text)[1])
+    assert picture.startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+
+
+def test_a_kernel_gets_the_view_and_a_page_the_html(small, monkeypatch):
+    bundle = small._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "text/html" not in data
+    monkeypatch.setenv(SWITCH, "page")
+    shown = Small()
+    assert shown.comm is None
+    assert set(shown._repr_mimebundle_()) == {"text/html", "text/plain"}
+    shown.chosen = 5  # nobody listens, nothing breaks
+    assert shown.state()["chosen"] == 5
+    monkeypatch.setenv(SWITCH, "both")
+    with pytest.raises(SettingsError, match="GUIDED_ATTENTION_WIDGETS='both'"):
+        shown._repr_mimebundle_()
+
+
+def test_a_notebook_run_for_pages_asks_no_front_end_for_widgets(monkeypatch, tmp_path):
+    source = """\
+from matplotlib import pyplot as plt
+from guided_attention.widgets.base import GuidedWidget
+class Mine(GuidedWidget, script="channel"):
+    alt = "a picture"
+    def picture(self):
+        return plt.figure()
+Mine(data={"a": b"123"})"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    monkeypatch.setenv(SWITCH, "page")
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    (output,) = notebook.cells[0].outputs
+    assert set(output.data) == {"text/html", "text/plain"}
+    assert 'data-key="channel-' in output.data["text/html"]
+    assert "widgets" not in notebook.metadata  # with it, myst-nb would fetch scripts from a CDN
