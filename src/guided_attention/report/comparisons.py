@@ -15,7 +15,7 @@ import numpy as np
 from guided_attention.errors import DataError
 from guided_attention.report.intervals import bootstrap_mean, interval_note
 from guided_attention.report.loading import Results
-from guided_attention.report.names import NAMES, organ_name, unit_of
+from guided_attention.report.names import NAMES, place_name, unit_of
 from guided_attention.report.subjects import subject_values
 from guided_attention.report.table import Table
 
@@ -85,7 +85,7 @@ class Comparisons:
             for r in self.rows
         )
         columns = ("network", "against", "n", "difference", "low", "high", "better for", "p", "smallest p", "p (Holm)")
-        title = f"Paired differences in {unit.name}, {organ_name(self.organ)}: {self.label}"
+        title = f"Paired differences in {unit.name}, {place_name(self.organ)}: {self.label}"
         return Table(title, columns, rows, (*self._notes(), *self.warnings), words=2)
 
     def _notes(self) -> tuple[str, ...]:

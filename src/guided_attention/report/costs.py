@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from guided_attention.models import build_model
@@ -41,13 +43,18 @@ def network_cost(model: str, options: Mapping[str, Any], size: int) -> NetworkCo
     size : int
         Height and width of the slice.
     """
+    return _count(model, json.dumps(dict(options), sort_keys=True), size)
+
+
+@cache
+def _count(model: str, options: str, size: int) -> NetworkCost:
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
     # Fake tensors have shapes and no numbers. (The meta device knows no autocast, which channel attention uses.)
     with FakeTensorMode(), torch.no_grad():
-        network = build_model(model, **options).eval()
+        network = build_model(model, **json.loads(options)).eval()
         for module in network.modules():
             if isinstance(module, PositionAttention):
                 module.implementation = "plain"  # fused kernels pad, and the counter does not know all of them

@@ -10,7 +10,7 @@ import numpy as np
 
 from guided_attention.errors import SettingsError
 from guided_attention.report.loading import Results
-from guided_attention.report.names import NAMES, organ_name, unit_of
+from guided_attention.report.names import NAMES, place_name, unit_of
 from guided_attention.report.subjects import subject_values
 from guided_attention.report.table import Table
 
@@ -100,7 +100,7 @@ def mean_intervals(
         return "–" if math.isnan(value) else f"{value * unit.factor:.{unit.decimals}f}"
 
     return Table(
-        title=f"Mean {unit.name}, {organ_name(organ)}, with {level:.0%} intervals: {results.label}",
+        title=f"Mean {unit.name}, {place_name(organ)}, with {level:.0%} intervals: {results.label}",
         columns=("network", "mean", "low", "high", "subjects"),
         rows=tuple(
             (NAMES[model], text(mean), text(low), text(high), str(n)) for model, mean, (low, high), n in entries

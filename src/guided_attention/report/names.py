@@ -8,7 +8,7 @@ from guided_attention.data.volume import ORGANS
 from guided_attention.errors import require_choice
 from guided_attention.scores import METRICS
 
-__all__ = ["COLUMNS", "NAMES", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "unit_of"]
+__all__ = ["COLUMNS", "NAMES", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "place_name", "unit_of"]
 
 #: The paper's name of each network.
 NAMES: dict[str, str] = {
@@ -57,6 +57,11 @@ def unit_of(metric: str) -> Unit:
     """Return how a metric is written, or raise a `SettingsError` that lists the metrics."""
     require_choice("metric", metric, METRICS)
     return _UNITS[metric]
+
+
+def place_name(organ: str) -> str:
+    """Return where a metric was taken, for titles: an organ's name, or ``mean of the organs``."""
+    return "mean of the organs" if organ == "mean" else organ_name(organ)
 
 
 def organ_name(organ: str) -> str:

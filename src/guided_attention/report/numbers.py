@@ -17,7 +17,7 @@ from guided_attention.report.score_tables import PAPER_METRICS
 from guided_attention.report.subjects import subject_values, summary_of
 from guided_attention.report.trust import pooled_reliability
 
-__all__ = ["REFERENCE", "numbers", "report_digest"]
+__all__ = ["REFERENCE", "digest_of", "numbers", "report_digest"]
 
 #: The network that the others are compared with: the paper's own.
 REFERENCE = "ms-dual-guided"
@@ -78,8 +78,12 @@ def report_digest(results: Results) -> str:
 
     A rendered chapter prints them, and so does ``report/index.md``: where they agree, both have one source.
     """
-    text = json.dumps(numbers(results), sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return digest_of(numbers(results))
+
+
+def digest_of(content: Any) -> str:
+    """Return twelve letters that stand for plain JSON content, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _plain(value: Any) -> Any:

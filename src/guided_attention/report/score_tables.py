@@ -69,7 +69,8 @@ def _score_table(
 def _notes(results: Results, theirs: str) -> tuple[str, ...]:
     notes = [
         "Mean ± standard deviation over test subjects; seeds of one subject are averaged first. "
-        "absent: organ scores left out because the organ is in neither reference nor prediction."
+        "absent: organ scores left out because the organ is in neither reference nor prediction.",
+        "An organ that was missed or invented has DSC 0, and the diagonal of its volume as MSD.",
     ]
     if results.quick:
         notes.append("A quick run shows that everything works; it says nothing about how good a network can be.")

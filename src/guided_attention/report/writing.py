@@ -15,10 +15,10 @@ from guided_attention.report.costs import cost_table
 from guided_attention.report.intervals import mean_intervals
 from guided_attention.report.loading import Results
 from guided_attention.report.masks import masks_side_by_side
-from guided_attention.report.numbers import REFERENCE, numbers, report_digest
+from guided_attention.report.numbers import REFERENCE, digest_of, numbers
 from guided_attention.report.origins import provenance_table
 from guided_attention.report.pictures import box_plots, convergence_curves, reliability_diagram
-from guided_attention.report.score_tables import table_one, table_two
+from guided_attention.report.score_tables import PAPER_METRICS, table_one, table_two
 from guided_attention.report.table import Table
 from guided_attention.report.trust import calibration_table, pooled_reliability
 
@@ -57,7 +57,8 @@ def write_report(
         If ``source`` is another data set, or masks are missing.
     """
     out = Path(out)
-    parts = [_head(results)]
+    content = numbers(results)
+    parts = [_head(results, digest_of(content))]
     for name, table in _tables(results).items():
         write_text(out / f"{name}.csv", table.to_csv())
         write_text(out / f"{name}.tex", table.to_latex())
@@ -67,14 +68,14 @@ def write_report(
         parts.append(f"![{alt}]({name})\n\n{alt}\n")
     if source is None:
         parts.append("No masks are shown: they need the data set (`--data`).\n")
-    write_text(out / "numbers.json", json.dumps(numbers(results), indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "numbers.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return write_text(out / "index.md", "\n".join(parts))
 
 
-def _head(results: Results) -> str:
+def _head(results: Results, digest: str) -> str:
     lines = [
         f"# Report: {results.dataset.name}",
-        f"{results.label[0].upper() + results.label[1:]}. Numbers: `{report_digest(results)}`.",
+        f"{results.label[0].upper() + results.label[1:]}. Numbers: `{digest}`.",
         *results.warnings,
     ]
     return "\n\n".join(lines) + "\n"
@@ -87,14 +88,16 @@ def _tables(results: Results) -> dict[str, Table]:
         "intervals": mean_intervals(results),
     }
     if REFERENCE in results.records and len(results.records) > 1:
-        for metric in ("dsc", "vs", "msd_voxels"):
+        for metric in PAPER_METRICS:
             tables[f"comparisons-{metric}"] = paired_tests(results, REFERENCE, metric).table()
-    return {
-        **tables,
-        "cost": cost_table(results),
-        "calibration": calibration_table(results),
-        "records": provenance_table(results),
-    }
+    tables["cost"] = cost_table(results)
+    if _calibrated(results):
+        tables["calibration"] = calibration_table(results)
+    return {**tables, "records": provenance_table(results)}
+
+
+def _calibrated(results: Results) -> bool:
+    return any(pooled_reliability(results, model) is not None for model in results.models)
 
 
 def _figures(
@@ -117,7 +120,7 @@ def _figures(
             "Reference and masks of all networks on the slices where they disagree most. Radiological orientation: "
             "the patient's right is on the picture's left.",
         )
-    if any(pooled_reliability(results, model) is not None for model in results.models):
+    if _calibrated(results):
         found["reliability.svg"] = (
             lambda: reliability_diagram(results),
             "Accuracy against confidence, a panel for each network; below the dashed line a network is too sure.",
