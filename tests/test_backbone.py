@@ -261,3 +261,26 @@ class TestImageNetWeights:
             ResNetFeatures("resnet18", weights=tmp_path / "bad.pth")
         assert not witness.exists()
         assert "weights_only" not in str(caught.value)  # torch's message would explain how to run it all the same
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnext101_32x8d"])
+def test_half_the_width_halves_every_map(name):
+    whole, thin = ResNetFeatures(name), ResNetFeatures(name, width=32)
+    assert thin.channels == tuple(c // 2 for c in whole.channels)
+    assert list(thin.state_dict()) == list(whole.state_dict())
+    x = torch.randn(1, 1, 64, 64)
+    assert [tuple(f.shape[1:]) for f in thin(x)] == [
+        (c, s, s) for c, s in zip(thin.channels, (16, 8, 4, 2), strict=True)
+    ]
+
+
+def test_half_the_width_is_about_a_quarter_of_the_weights():
+    counts = [sum(p.numel() for p in ResNetFeatures("resnet18", width=w).parameters()) for w in (32, 64)]
+    assert 0.24 < counts[0] / counts[1] < 0.26
+
+
+def test_published_weights_fit_the_published_width_only(files):
+    with pytest.raises(SettingsError, match="width of 64, found width=32"):
+        ResNetFeatures("resnet18", weights=files / "resnet18.pth", width=32)
+    with pytest.raises(SettingsError, match="multiple of 8, found 12"):
+        ResNetFeatures("resnet18", width=12)

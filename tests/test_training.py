@@ -412,9 +412,11 @@ class TestSettings:
 
         for name in MODELS:
             assert build_model(name, **PRESETS["quick"].model_options(name)) is not None
+        thin = build_model("ms-dual-guided", **PRESETS["widget"].model_options("ms-dual-guided"))
+        assert sum(p.numel() for p in thin.parameters()) < 7e6  # 14 MB in half precision
 
     def test_unknown_preset_lists_the_known(self):
-        with pytest.raises(SettingsError, match="choose one of 'paper', 'quick'"):
+        with pytest.raises(SettingsError, match="choose one of 'paper', 'quick', 'widget'"):
             get_preset("slow")
 
     @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"precision": "64"}])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from guided_attention.data.augmentation import Augmentation
@@ -134,26 +134,38 @@ class Preset:
 #: Networks with an encoder of their own instead of a backbone.
 _OWN_ENCODER = ("unet", "attention-unet")
 _SMALL = {"channels": 32}
+_THIN = {**_SMALL, "backbone_width": 32}
+_GUIDED = {"semantic_widths": (16, 32, 64)}
+_FAMILY = ("daf", "pam", "cam", "dual", "ms-dual")
+_QUICK_FIT = FitSettings(
+    epochs=10,
+    batch_size=4,
+    schedule="cosine",
+    inputs=InputSettings(size=128, how="resample"),
+    augmentation=Augmentation(flips=False),
+)
 #: ``paper``: the published protocol, for a GPU. ``quick``: a small network on 128 x 128 pixels that two processor
-#: cores train in minutes; its numbers say that everything works, not how good the network is.
+#: cores train in minutes; its numbers say that everything works, not how good the network is. ``widget``: a thinner
+#: family, trained longer, whose weights are small enough to travel with the book; the pictures that readers touch are
+#: made with it.
 PRESETS: dict[str, Preset] = {
     "paper": Preset("paper", backbone="resnet101", options={}, fit=FitSettings(workers=4)),
     "quick": Preset(
         "quick",
         backbone="resnet18",
         options={
-            **dict.fromkeys(("daf", "pam", "cam", "dual", "ms-dual"), _SMALL),
+            **dict.fromkeys(_FAMILY, _SMALL),
             "unet": {"channels": 16},
             "attention-unet": {"channels": 16},
-            "ms-dual-guided": {**_SMALL, "semantic_widths": (16, 32, 64)},
+            "ms-dual-guided": {**_SMALL, **_GUIDED},
         },
-        fit=FitSettings(
-            epochs=10,
-            batch_size=4,
-            schedule="cosine",
-            inputs=InputSettings(size=128, how="resample"),
-            augmentation=Augmentation(flips=False),
-        ),
+        fit=_QUICK_FIT,
+    ),
+    "widget": Preset(
+        "widget",
+        backbone="resnet18",
+        options={**dict.fromkeys(_FAMILY, _THIN), "ms-dual-guided": {**_THIN, **_GUIDED}},
+        fit=replace(_QUICK_FIT, epochs=30),
     ),
 }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from guided_attention.errors import require_choice
+from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models.imagenet import load_imagenet_weights
 
 __all__ = ["BACKBONES", "ResNetFeatures", "load_imagenet_weights"]
@@ -38,7 +38,8 @@ _DESIGNS = {
 }
 #: Names that `ResNetFeatures` knows.
 BACKBONES = tuple(_DESIGNS)
-_STAGE_WIDTHS = (64, 128, 256, 512)
+#: Channels of the first stage; each further stage has twice as many.
+_WIDTH = 64
 #: Stride and dilation of the four stages, for each stride of the last map.
 _STRIDES = {
     32: ((1, 1), (2, 1), (2, 1), (2, 1)),
@@ -140,6 +141,16 @@ class ResNetFeatures(nn.Module):
     output_stride : {32, 16, 8}
         Stride of the last map. 16 and 8 dilate the last one or two stages instead of striding (DANet and PAN want
         that).
+    width : int
+        Channels of the first stage, a multiple of 8; each further stage has twice as many. Only 64, the published
+        width, fits ``weights``. A thinner network is smaller and faster: 32 has a quarter of the weights.
+
+    Raises
+    ------
+    SettingsError
+        If an argument cannot work.
+    CheckpointError
+        If the weights do not fit.
 
     Shape
     -----
@@ -156,22 +167,28 @@ class ResNetFeatures(nn.Module):
         in_channels: int = 1,
         weights: str | Path | None = None,
         output_stride: int = 32,
+        width: int = _WIDTH,
     ) -> None:
         super().__init__()
         require_choice("backbone", name, BACKBONES)
         require_choice("output_stride", output_stride, tuple(_STRIDES))
+        if width < 8 or width % 8:
+            raise SettingsError(f"width: expected a multiple of 8, found {width}.")
+        if weights is not None and width != _WIDTH:
+            raise SettingsError(f"weights: {weights} is for a width of {_WIDTH}, found width={width}. Leave one out.")
         design = _DESIGNS[name]
+        widths = tuple(width * 2**s for s in range(4))
         self.name = name
         expansion = 4 if design.bottleneck else 1
         block = partial(_Bottleneck, design=design) if design.bottleneck else _Basic
-        self.channels: tuple[int, ...] = tuple(expansion * w for w in _STAGE_WIDTHS)
-        self.conv1 = _conv(in_channels, 64, 7, stride=2)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.channels: tuple[int, ...] = tuple(expansion * w for w in widths)
+        self.conv1 = _conv(in_channels, width, 7, stride=2)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        inputs = (64, *self.channels[:-1])
+        inputs = (width, *self.channels[:-1])
         for s, (stride, dilation) in enumerate(_STRIDES[output_stride]):
-            stage = _stage(block, inputs[s], _STAGE_WIDTHS[s], self.channels[s], design.depths[s], stride, dilation)
+            stage = _stage(block, inputs[s], widths[s], self.channels[s], design.depths[s], stride, dilation)
             self.add_module(f"layer{s + 1}", stage)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

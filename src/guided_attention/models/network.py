@@ -79,6 +79,8 @@ class MultiScaleAttentionNet(nn.Module):
         Channels of the image; classes including background.
     backbone : str
         One of `guided_attention.models.backbone.BACKBONES`.
+    backbone_width : int
+        Channels of its first stage; 64 is the published width.
     attention : {"dual", "position", "channel", "daf"}
         Which attention: rows DualNet, PAM, CAM, DAF of Table I.
     steps : {2, 1}
@@ -126,6 +128,7 @@ class MultiScaleAttentionNet(nn.Module):
         num_classes: int = 5,
         backbone: str = "resnet101",
         *,
+        backbone_width: int = 64,
         attention: Attention = "dual",
         steps: int = 2,
         guided: bool = True,
@@ -155,7 +158,7 @@ class MultiScaleAttentionNet(nn.Module):
         if attention == "daf" and steps != 1:
             raise SettingsError(f"attention='daf' has one step; found steps={steps}.")
         self.prediction = prediction
-        self.backbone = ResNetFeatures(backbone, in_channels, weights)
+        self.backbone = ResNetFeatures(backbone, in_channels, weights, width=backbone_width)
         scales = len(self.backbone.channels)
         self.fusion = MultiScaleFusion(self.backbone.channels, channels)
         pairs = [None] * scales
