@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 from guided_attention.errors import GuidedAttentionError
@@ -20,6 +21,7 @@ def main() -> None:
     # Behind everything else: a package that is installed here comes first.
     sys.path += [path for path in os.environ.get("GUIDED_ATTENTION_CARRIED", "").split(os.pathsep) if path]
     asked = json.loads(sys.argv[1])
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         if asked["do"] == "train":
             _train(json.dumps(asked["job"]))
@@ -28,6 +30,12 @@ def main() -> None:
     except (GuidedAttentionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _end_with_parent() -> None:
+    """However the campaign dies, none of its trainings is left over: its end of the pipe closes."""
+    sys.stdin.read()
+    os._exit(3)
 
 
 def _train(text: str) -> None:
