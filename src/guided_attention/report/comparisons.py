@@ -127,14 +127,14 @@ def signed_rank(differences: Sequence[float]) -> float:
     Returns
     -------
     float
-        NaN for no differences, 1 if all are zero.
+        NaN for no differences, 1 for a single one or if all are zero.
     """
     from scipy.stats import permutation_test, rankdata
 
-    d = np.asarray(differences, np.float64)
+    d = np.round(np.asarray(differences, np.float64), 12)  # 0.3 - 0.2 and 0.2 - 0.1 are equal
     if not len(d):
         return math.nan
-    if not d.any():
+    if len(d) == 1 or not d.any():
         return 1.0
 
     def rank_sum(x: np.ndarray, axis: int = -1) -> np.ndarray:
