@@ -58,13 +58,20 @@ class Show:
         self.browser, (self.folder, self.address, self.kept) = browser, served
         self.contexts, self.complaints = [], []
 
-    def open(self, name: str, *, width: int = 1440, scheme: str = "light", touch: bool = False, **options) -> Page:
-        """Open a page of the served folder in a context of its own; everything but loopback is blocked."""
+    def open(
+        self, name: str, *, width: int = 1440, scheme: str = "light", touch: bool = False, before: str = "", **options
+    ) -> Page:
+        """Open a page of the served folder in a context of its own; everything but loopback is blocked.
+
+        ``before`` is JavaScript that runs before the page's own.
+        """
         context = self.browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch, **options
         )
         self.contexts.append(context)
         context.route("**/*", self._only_loopback)
+        if before:
+            context.add_init_script(before)
         page = context.new_page()
         page.on("console", lambda message: self._heard(message.type, message.text))
         page.on("pageerror", lambda error: self._heard("error", str(error)))

@@ -105,13 +105,15 @@ function render({ model, el }) {
   let hovered = null;
   let now = null;
 
-  const drawOutlines = (context, scale) => {
+  const drawOutlines = (context, scale, rim) => {
     const labels = it.drawn();
     if (!labels) return;
-    context.lineWidth = 1.6 * scale;
     for (const [path, colour] of outlines(labels)) {
-      context.strokeStyle = colour;
-      context.stroke(path);
+      for (const [style, width] of rim ? [["#0008", 4], [colour, 2.2]] : [[colour, 1.6]]) {
+        context.strokeStyle = style;
+        context.lineWidth = width * scale;
+        context.stroke(path);
+      }
     }
   };
   const drawSlice = (context) => {
@@ -151,7 +153,7 @@ function render({ model, el }) {
     caption: h("span", {}, h("strong", {}, "Asks: "), "choose a position"),
     paint: (context, scale) => {
       drawSlice(context);
-      drawOutlines(context, scale);
+      drawOutlines(context, scale, false);
       if (now) drawMarkers(context, scale);
     },
   });
@@ -163,7 +165,7 @@ function render({ model, el }) {
       drawSlice(context);
       if (!now) return;
       drawHeat(context, now.row);
-      drawOutlines(context, scale);
+      drawOutlines(context, scale, true);
       drawMarkers(context, scale);
     },
   });
