@@ -125,7 +125,8 @@ def show_design(name: str, model: nn.Module | None = None) -> Figure:
     last = max(x for x, _ in places.values())
     figure, ax = plt.subplots(figsize=(0.68 * (last + 2.2), 0.5 + 0.66 * (rows[-1] - rows[0] + 1.5)))
     figure.set_layout_engine("constrained")
-    ax.set(xlim=(-1.7, last + 0.6), ylim=(-rows[-1] - 1.0, -rows[0] + 0.9))
+    floor = min(y for _, y in places.values()) - 1.0
+    ax.set(xlim=(-1.7, last + 0.6), ylim=(floor, -rows[0] + 0.9))
     ax.set_axis_off()
     for path, part in parts.items():
         for source in part.sources:
@@ -134,7 +135,7 @@ def show_design(name: str, model: nn.Module | None = None) -> Figure:
     for row in rows:
         ax.text(-1.6, -row, f"1/{2**row}" if row else "1/1", va="center", fontsize=9, color="0.25")
     ax.text(-1.6, -rows[0] + 0.6, "of the image's width", va="center", fontsize=8, color="0.25")
-    _legend(ax, {part.kind for part in parts.values()}, -rows[-1] - 1.0)
+    _legend(ax, {part.kind for part in parts.values()}, floor)
     return figure
 
 

@@ -104,10 +104,11 @@ def check_silence(silence: Callable[[nn.Module], object]) -> Feedback:
         for name, parameter in guided.named_parameters():
             if name.endswith("lam"):
                 parameter.fill_(0.5)
-    plain.load_state_dict({key: guided.state_dict()[key] for key in plain.state_dict()})
-    before = {key: value.clone() for key, value in plain.state_dict().items()}
+    weights = guided.state_dict()
+    plain.load_state_dict({key: weights[key] for key in plain.state_dict()})
     silence(guided)
-    changed = [key for key, value in before.items() if not torch.equal(value, guided.state_dict()[key])]
+    weights = guided.state_dict()
+    changed = [key for key, value in plain.state_dict().items() if not torch.equal(value, weights[key])]
     if changed:
         return Feedback(False, f"{changed[0]} has changed, which MS-Dual has too. Touch what guidance added only.")
     gates: dict[tuple[int, int], Tensor] = {}
