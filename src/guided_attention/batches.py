@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from guided_attention.data.augmentation import Draw
 from guided_attention.data.slices import SliceDataset
 from guided_attention.errors import SettingsError
 
-__all__ = ["DeviceBatches", "EpochBatches", "as_tensor", "augment"]
+__all__ = ["DeviceBatches", "EpochBatches", "as_tensor", "augment", "make_loader"]
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -94,6 +94,15 @@ class DeviceBatches:
             if self.data.augmentation is not None:
                 image, labels = augment(image, labels, move, self.outside[items])
             yield {"image": image[:, None], "labels": labels.long()}
+
+
+def make_loader(
+    data: SliceDataset, batches: EpochBatches, device: torch.device, workers: int = 0, resident: bool = False
+) -> DataLoader | DeviceBatches:
+    """Return what yields the batches of an epoch: from memory, with ``workers`` processes, or kept on the device."""
+    if resident:
+        return DeviceBatches(data, batches, device)
+    return DataLoader(data, batch_sampler=batches, num_workers=workers, pin_memory=device.type == "cuda")
 
 
 def as_tensor(draws: Sequence[Draw]) -> Tensor:

@@ -15,9 +15,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
-from guided_attention.batches import DeviceBatches, EpochBatches
+from guided_attention.batches import EpochBatches, make_loader
 from guided_attention.checkpoints import (
     latest_checkpoint,
     load_checkpoint,
@@ -121,15 +120,7 @@ class _Run:
         self.batches = EpochBatches(
             len(self.data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
         )
-        if resident:
-            self.loader = DeviceBatches(self.data, self.batches, fabric.device)
-        else:
-            self.loader = DataLoader(
-                self.data,
-                batch_sampler=self.batches,
-                num_workers=settings.workers,
-                pin_memory=fabric.device.type == "cuda",
-            )
+        self.loader = make_loader(self.data, self.batches, fabric.device, settings.workers, resident)
         identity = {
             "settings": settings.as_dict(),
             "train": sorted(v.subject for v in train),

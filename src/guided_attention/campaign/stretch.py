@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from guided_attention.campaign import wording
 from guided_attention.campaign.planning import Task, simulate
@@ -57,7 +57,7 @@ def run_campaign(
         epochs = survey.fitting(left)
     states = survey.states(epochs)
     tasks, slots = survey.tasks(states), survey.side.number
-    say(wording.plan(simulate(tasks, slots, survey.room(), left), tasks, states, slots, left, epochs))
+    say(wording.plan(simulate(tasks, slots, survey.room(), left), states, slots, left, epochs))
     logs = {state.job.cell: state.folder / "campaign.log" for state in states}
 
     def start(task: Task) -> subprocess.Popen:
@@ -65,6 +65,9 @@ def run_campaign(
         return start_process({"do": "train", "job": asdict(job)}, logs[task.cell], campaign)
 
     def ended(one: Ended) -> None:
+        written = next(state.finished for state in survey.states(epochs) if state.job.cell == one.task.cell)
+        if one.status is None and written:  # it was stopped after its last word
+            one = replace(one, status=0)
         say(wording.ended(one, clock() - survey.begin, logs[one.task.cell]))
 
     run_pool(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from guided_attention.campaign.planning import Planned, Task
+    from guided_attention.campaign.planning import Planned
     from guided_attention.campaign.pool import Ended
     from guided_attention.campaign.probing import SideBySide
     from guided_attention.campaign.state import Campaign, CellState
@@ -61,9 +61,7 @@ def side_by_side(found: SideBySide) -> str:
     return f"side by side: {found.number}{seen}"
 
 
-def plan(
-    planned: Sequence[Planned], tasks: Sequence[Task], states: Sequence[CellState], slots: int, left: float, epochs: int
-) -> str:
+def plan(planned: Sequence[Planned], states: Sequence[CellState], slots: int, left: float, epochs: int) -> str:
     """The plan before anything starts."""
     done = sum(state.finished for state in states)
     lines = [
@@ -76,7 +74,7 @@ def plan(
         lines.append(
             f"  {name_of(entry.task.cell):<32} {entry.begins / 60:6.1f} to {entry.ends / 60:6.1f} min{begun}{state}"
         )
-    later = len(tasks) - len(planned)
+    later = len(states) - done - len(planned)
     if later:
         lines.append(f"  {later} more do not fit into this stretch")
     return "\n".join(lines)
