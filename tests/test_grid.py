@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,6 +163,37 @@ class TestDevices:
             run_here([], 1, "cuda")
         with pytest.raises(SettingsError, match="workers=0"):
             run_here([], 0)
+
+
+#: Waits until as many workers as asked for have begun, then fails, ends by a signal, or without a record.
+WORKER = """
+import json, os, pathlib, sys, time
+job = json.loads(sys.stdin.readline())
+here, model = pathlib.Path(job["results"]), job["cell"]["model"]
+(here / model).touch()
+end = time.monotonic() + 20
+while not ((here / "pam").exists() and (here / "cam").exists()) and time.monotonic() < end:
+    time.sleep(0.01)
+if model == "pam":
+    sys.exit("error: no luck" if time.monotonic() < end else "alone")
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_workers_run_side_by_side_and_their_ends_are_told(tmp_path):
+    data = write_tiny_set(tmp_path / "data")
+    jobs = [tiny_job(data, tmp_path, model) for model in ("dual", "pam", "cam")]
+    (tmp_path / "results").mkdir()
+    planned = plan(jobs, jobs[0].source(), tmp_path / "results")
+    planned[0].folder.parent.mkdir(parents=True)
+    planned[0].folder.touch()  # a file where its folder should be
+    told = []
+    ended = run_here(planned, 2, "cpu", told.append, command=[sys.executable, "-c", WORKER])
+    assert told == ended
+    errors = {outcome.job.cell.model: outcome.error for outcome in ended}
+    assert str(planned[0].folder) in errors["dual"]
+    assert errors["pam"].startswith("no luck\n  log: ")
+    assert errors["cam"].startswith("killed by signal 9")
 
 
 NAMES = ("RANK", "LOCAL_RANK", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_JOB_NAME", "SLURM_NTASKS_PER_NODE")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,6 +25,8 @@ __all__ = ["device_environment", "run_here"]
 
 #: Seconds that a process gets to die after it was asked to.
 _GRACE = 5.0
+#: A process for every cell, not one for many: it frees all memory, and its peak is the cell's own.
+_COMMAND = (sys.executable, "-m", "guided_attention.grid_work")
 
 
 @dataclass
@@ -34,11 +36,14 @@ class _Running:
     log: Path
     begins: int  # bytes of the log that earlier runs wrote
     slot: int
-    outcome: Outcome | None = field(default=None)
 
 
 def run_here(
-    planned: Sequence[Planned], workers: int, accelerator: str = "auto", on_end: Callable[[Outcome], None] = print
+    planned: Sequence[Planned],
+    workers: int,
+    accelerator: str = "auto",
+    on_end: Callable[[Outcome], None] = print,
+    command: Sequence[str] = _COMMAND,
 ) -> list[Outcome]:
     """Run cells, ``workers`` at a time. A cell that fails, or is killed, does not stop the others.
 
@@ -52,6 +57,8 @@ def run_here(
         As the jobs have it.
     on_end : callable
         Told about every cell that ends.
+    command : sequence of str
+        Program of a worker: gets the job as the first line of its input.
 
     Returns
     -------
@@ -67,16 +74,26 @@ def run_here(
         raise SettingsError(f"workers={workers} must be 1 or more.")
     require_devices(accelerator, 1)
     waiting, free, running, ended = list(planned), list(range(workers)), [], []
+
+    def close(outcome: Outcome) -> None:
+        ended.append(outcome)
+        on_end(outcome)
+
     try:
         while waiting or running:
             while waiting and free:
-                running.append(_start(waiting.pop(0), free.pop(0), accelerator))
+                entry = waiting.pop(0)
+                try:
+                    running.append(_start(entry, free[0], accelerator, command))
+                except OSError as error:  # no folder can be made for it: its own misfortune
+                    close(Outcome(entry.job, error=str(error)))
+                else:
+                    free.pop(0)
             time.sleep(0.05)
             for entry in [entry for entry in running if entry.process.poll() is not None]:
                 running.remove(entry)
                 free.append(entry.slot)
-                ended.append(_outcome(entry))
-                on_end(ended[-1])
+                close(_outcome(entry))
     finally:  # also after Ctrl-C: no training outlives the experiment
         for entry in running:
             entry.process.terminate()
@@ -103,13 +120,13 @@ def device_environment(slot: int, accelerator: str, threads: int) -> dict[str, s
     return environment
 
 
-def _start(planned: Planned, slot: int, accelerator: str) -> _Running:
+def _start(planned: Planned, slot: int, accelerator: str, command: Sequence[str]) -> _Running:
     planned.folder.mkdir(parents=True, exist_ok=True)
     path = planned.folder / "experiment.log"
     with path.open("ab") as log:
         begins = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "guided_attention.grid_work"],
+            command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
