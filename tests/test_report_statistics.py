@@ -17,6 +17,7 @@ from guided_attention.errors import DataError, SettingsError
 from guided_attention.models import build_model
 from guided_attention.records import Cost
 from guided_attention.report import (
+    ablation_steps,
     best_epoch,
     bootstrap_mean,
     calibration_table,
@@ -30,7 +31,7 @@ from guided_attention.report import (
     provenance_table,
     report_digest,
 )
-from guided_attention.report.comparisons import signed_rank, smallest_p
+from guided_attention.report.signed_rank import signed_rank, smallest_p
 from report_records import NAN, PHANTOM, small_record, write
 
 DSC = {
@@ -119,6 +120,17 @@ class TestPairedTests:
         )
         (row,) = paired_tests(load_results(tmp_path, PHANTOM.name)).rows
         assert (row.n, row.difference) == (2, pytest.approx(-0.15))
+
+    def test_the_steps_of_the_ablation(self, tmp_path):
+        dsc = {"daf": 0.5, "cam": 0.55, "dual": 0.6, "ms-dual-guided": 0.7}
+        write(tmp_path, *(small_record(m, {"a": v, "b": v + 0.01, "c": v + 0.02}) for m, v in dsc.items()))
+        rows = ablation_steps(load_results(tmp_path, PHANTOM.name)).rows
+        assert [(r.model, r.reference) for r in rows] == [("cam", "daf"), ("dual", "daf")]
+        assert [r.difference for r in rows] == pytest.approx([0.05, 0.1])
+        assert [r.p_holm for r in rows] == pytest.approx([2 * 0.25, 2 * 0.25])
+        write(tmp_path / "x", small_record("daf", {"a": 0.5}))
+        with pytest.raises(DataError, match="a step needs two"):
+            ablation_steps(load_results(tmp_path / "x", PHANTOM.name))
 
     def test_nothing_to_compare_is_said(self, tmp_path):
         found = load_results(write(tmp_path, small_record("ms-dual-guided", {"a": 0.5})), PHANTOM.name)

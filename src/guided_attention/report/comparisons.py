@@ -16,13 +16,14 @@ from guided_attention.errors import DataError
 from guided_attention.report.intervals import bootstrap_mean, interval_note
 from guided_attention.report.loading import Results
 from guided_attention.report.names import NAMES, place_name, unit_of
+from guided_attention.report.signed_rank import EXACT_UP_TO, signed_rank, smallest_p
 from guided_attention.report.subjects import subject_values
 from guided_attention.report.table import Table
 
-__all__ = ["EXACT_UP_TO", "Comparison", "Comparisons", "paired_tests", "signed_rank", "smallest_p"]
+__all__ = ["STEPS", "Comparison", "Comparisons", "ablation_steps", "paired_tests"]
 
-#: With more differences than this, 99999 random sign changes stand for all 2**n.
-EXACT_UP_TO = 16
+#: What each step of the ablation adds: a network and the one it adds to.
+STEPS = (("pam", "daf"), ("cam", "daf"), ("dual", "daf"), ("ms-dual", "dual"), ("ms-dual-guided", "ms-dual"))
 
 
 @dataclass(frozen=True)
@@ -118,44 +119,6 @@ class Comparisons:
         return self.table().to_markdown()
 
 
-def signed_rank(differences: Sequence[float]) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test, exact also where differences are equal or zero.
-
-    Under the null hypothesis every difference could as well have the other sign: all 2**n ways are tried
-    (`EXACT_UP_TO`). Zeros keep their rank and count for neither side (Pratt 1959), so they make the test weaker.
-
-    Returns
-    -------
-    float
-        NaN for no differences, 1 for a single one or if all are zero.
-    """
-    from scipy.stats import permutation_test, rankdata
-
-    d = np.round(np.asarray(differences, np.float64), 12)  # 0.3 - 0.2 and 0.2 - 0.1 are equal
-    if not len(d):
-        return math.nan
-    if len(d) == 1 or not d.any():
-        return 1.0
-
-    def rank_sum(x: np.ndarray, axis: int = -1) -> np.ndarray:
-        return (np.sign(x) * rankdata(np.abs(x), axis=axis)).sum(axis)
-
-    result = permutation_test(
-        (d,),
-        rank_sum,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=np.inf if len(d) <= EXACT_UP_TO else 99_999,
-        random_state=np.random.default_rng(0),
-    )
-    return float(result.pvalue)
-
-
-def smallest_p(n: int) -> float:
-    """Smallest p that a two-sided signed-rank test of ``n`` subjects can give: all differences have one sign."""
-    return min(1.0, 2.0 ** (1 - n)) if n else math.nan
-
-
 def paired_tests(
     results: Results,
     reference: str = "ms-dual-guided",
@@ -181,15 +144,43 @@ def paired_tests(
     DataError
         If there is nothing to compare, or a pair has no subject in common.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    theirs = subject_values(results, reference, metric, organ)
     chosen = [model for model in (models if models is not None else results.models) if model != reference]
     if not chosen:
         raise DataError(
             f"{results.root / results.dataset.name}: only {reference!r} has records, so there is nothing to compare."
         )
-    rows = [_compare(subject_values(results, m, metric, organ), theirs, m, reference, metric) for m in chosen]
+    return _family(results, [(model, reference) for model in chosen], metric, organ)
+
+
+def ablation_steps(results: Results, metric: str = "dsc", organ: str = "mean") -> Comparisons:
+    """Compare each network of the ablation with the one that it adds to: `STEPS`, corrected together.
+
+    Parameters
+    ----------
+    results : Results
+        Steps without records of both networks are left out.
+    metric, organ : str
+        As for `subject_values`.
+
+    Raises
+    ------
+    DataError
+        If no step has records of both networks.
+    """
+    steps = [step for step in STEPS if all(model in results.records for model in step)]
+    if not steps:
+        raise DataError(
+            f"{results.root / results.dataset.name}: found records of {', '.join(results.models)}; a step needs two of "
+            f"the ablation's networks: {', '.join(' after '.join(step) for step in STEPS)}."
+        )
+    return _family(results, steps, metric, organ)
+
+
+def _family(results: Results, pairs: Sequence[tuple[str, str]], metric: str, organ: str) -> Comparisons:
+    from statsmodels.stats.multitest import multipletests
+
+    values = {m: subject_values(results, m, metric, organ) for m in {model for pair in pairs for model in pair}}
+    rows = [_compare(values[model], values[reference], model, reference, metric) for model, reference in pairs]
     corrected = multipletests([row.p for row in rows], method="holm")[1]
     rows = [replace(row, p_holm=float(p)) for row, p in zip(rows, corrected, strict=True)]
     return Comparisons(metric, organ, tuple(rows), results.label, results.warnings)

@@ -31,7 +31,7 @@ def numbers(results: Results) -> dict[str, Any]:
     dict
         ``dataset``, ``preset``, ``subjects``, ``missing``; ``networks``: for each its records, summary, bootstrap
         intervals of the mean, cost, calibration; ``comparisons`` with the paper's network. NaN is None; numbers are
-        rounded to nine digits, so that two machines agree.
+        rounded to nine digits, so that two machines with the same versions of NumPy and SciPy agree.
     """
     networks = {}
     for model, records in results.records.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guided_attention.data.source import DataSource
 from guided_attention.files import write_bytes, write_text
-from guided_attention.report.comparisons import paired_tests
+from guided_attention.report.comparisons import STEPS, ablation_steps, paired_tests
 from guided_attention.report.costs import cost_table
 from guided_attention.report.intervals import mean_intervals
 from guided_attention.report.loading import Results
@@ -87,6 +87,8 @@ def _tables(results: Results) -> dict[str, Table]:
         "table2": table_two(results),
         "intervals": mean_intervals(results),
     }
+    if any(all(model in results.records for model in step) for step in STEPS):
+        tables["steps-dsc"] = ablation_steps(results).table()
     if REFERENCE in results.records and len(results.records) > 1:
         for metric in PAPER_METRICS:
             tables[f"comparisons-{metric}"] = paired_tests(results, REFERENCE, metric).table()
