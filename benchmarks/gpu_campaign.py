@@ -12,19 +12,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+BEGIN = time.monotonic()  # what the imports below take belongs to the time, too
 # A bare machine has no installation of this package: it runs from the copy around this file.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-
-from guided_attention.errors import GuidedAttentionError
-from guided_attention.models import MODELS
-from guided_attention.presets import PRESETS
 
 
 def parser() -> argparse.ArgumentParser:
     """Options of a stretch."""
+    from guided_attention.presets import PRESETS
+
     made = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -72,6 +72,7 @@ def train(arguments: Sequence[str]) -> None:
     """Run a stretch."""
     from guided_attention.campaign.state import Campaign
     from guided_attention.campaign.stretch import run_campaign
+    from guided_attention.models import MODELS
 
     options = parser()
     given = options.parse_args(arguments)
@@ -83,9 +84,10 @@ def train(arguments: Sequence[str]) -> None:
         options.error(f"folds, seeds, side-by-side and epochs are numbers: {error}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     models = tuple(MODELS) if given.models == "all" else tuple(given.models.split(","))
-    plain = ("minutes", "data", "sequence", "phase", "preset", "precision", "results", "runs", "weights_out")
+    plain = ("data", "sequence", "phase", "preset", "precision", "results", "runs", "weights_out")
     plain += ("accelerator", "tf32", "deterministic")
     campaign = Campaign(
+        given.minutes - (time.monotonic() - BEGIN) / 60,
         models=models,
         **lists,
         epochs=epochs,
@@ -108,6 +110,8 @@ def pack(arguments: Sequence[str]) -> None:
 
 
 def main() -> None:
+    from guided_attention.errors import GuidedAttentionError
+
     arguments = sys.argv[1:]
     try:
         if arguments[:1] == ["pack"]:

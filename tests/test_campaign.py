@@ -144,6 +144,8 @@ class Clock:
 class Sham:
     """A process of so many seconds; ``stubborn`` does not die when asked."""
 
+    stdin = None
+
     def __init__(self, clock, seconds, status=0, stubborn=False):
         self.clock, self.ends, self.status, self.stubborn, self.killed = (
             clock,

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import torch
 
 from guided_attention.campaign.export import best_run, compare, half_precision, licence_of
 from guided_attention.campaign.packed import open_packed, write_packed
+from guided_attention.campaign.processes import start_process
 from guided_attention.campaign.settings import variant
 from guided_attention.campaign.state import Campaign, Memory
 from guided_attention.campaign.stretch import run_campaign
@@ -54,11 +55,11 @@ def bare(packed, tmp_path_factory):
                 sys.modules[name] = None  # importing it now raises ModuleNotFoundError
         """)
     )
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu_campaign.py"), "--minutes=3", "--data", str(packed)]
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu_campaign.py"), "--minutes=4", "--data", str(packed)]
     command += ["--preset=quick", "--models=unet", "--folds=0,1", "--epochs=1", "--accelerator=cpu", "--threads=1"]
     command += ["--side-by-side=2", "--weights-out=weights"]
     environment = {**os.environ, "PYTHONPATH": str(root / "hook"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, root
 
@@ -174,6 +175,15 @@ def test_a_cut_cell_goes_on_in_the_next_stretch(packed, tmp_path):
     found, expected = (read_tensors(place / "model.safetensors") for place in (folder, alone))
     for name, value in expected.items():
         assert torch.equal(found[name], value), name
+
+
+def test_no_training_outlives_its_campaign(packed, tmp_path):
+    campaign = Campaign(1, str(packed), preset="quick", runs=str(tmp_path / "runs"), results=str(tmp_path / "results"))
+    job = campaign.job(Cell("unet"), 500, "32-true")
+    process = start_process({"do": "train", "job": asdict(job)}, tmp_path / "log", campaign)
+    assert process.poll() is None
+    process.stdin.close()
+    assert process.wait(60) == 3
 
 
 class TestExport:

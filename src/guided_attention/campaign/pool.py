@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 from guided_attention.campaign.planning import Task, choose
 
@@ -18,6 +18,8 @@ _GRACE = 5.0
 
 class Process(Protocol):
     """What the pool needs of `subprocess.Popen`."""
+
+    stdin: IO[bytes] | None
 
     def poll(self) -> int | None:
         """Exit status, or None while it runs."""
@@ -81,7 +83,10 @@ def run_pool(
     waiting, running, ended = list(tasks), {}, []
 
     def close(task: Task, status: int | None) -> None:
-        ended.append(Ended(task, status, running.pop(task)[1], clock()))
+        process, begins = running.pop(task)
+        if process.stdin is not None:
+            process.stdin.close()
+        ended.append(Ended(task, status, begins, clock()))
         on_end(ended[-1])
 
     try:

@@ -76,4 +76,5 @@ def export_best(
         except subprocess.TimeoutExpired:
             process.kill()
             status = process.wait()
+        process.stdin.close()
         say(wording.export_line(status, campaign.weights_out, dataset, model, best))

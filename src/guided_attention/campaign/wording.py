@@ -36,7 +36,9 @@ _GIB = 2**30
 def heading(campaign: Campaign, dataset: str, device: object, precision: str) -> str:
     """First line: what is asked for, where."""
     cells = len(campaign.cells())
-    return f"{cells} cells on {dataset}, preset {campaign.preset}, {precision}, {device}, {campaign.minutes:g} minutes"
+    return (
+        f"{cells} cells on {dataset}, preset {campaign.preset}, {precision}, {device}, {campaign.minutes:.1f} minutes"
+    )
 
 
 def measured(model: str, timing: Timing | None) -> str:
@@ -101,7 +103,10 @@ def report(states: Sequence[CellState], epochs: int, seconds: float, rest: Seque
             begun = f"{state.epochs} of {epochs} epochs" if state.epochs else "not begun"
             lines.append(f"  remains: {name_of(state.job.cell):<32} {begun}")
     if rest:
-        lines.append(f"the rest needs about {max(entry.ends for entry in rest) / 60:.1f} minutes more on this machine")
+        unknown = len(states) - len(done) - len(rest)
+        but = f", without {unknown} cells that were not measured" if unknown else ""
+        minutes = max(entry.ends for entry in rest) / 60
+        lines.append(f"the rest needs about {minutes:.1f} minutes more on this machine{but}")
     return "\n".join(lines)
 
 
