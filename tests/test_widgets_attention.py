@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
 from guided_attention.data import Volume, fit_in_plane, normalise
@@ -144,7 +145,9 @@ def test_pictures_and_colours():
 @pytest.mark.parametrize("explorer", [PositionExplorer, ChannelExplorer])
 def test_pictures_for_pages_have_words(own, image, explorer):
     made = explorer.from_model(own, image)
-    assert len(made.picture().axes) >= 2
+    figure = made.picture()
+    assert len(figure.axes) >= 2
+    plt.close(figure)
     assert 60 < len(made.alt) < 500
 
 

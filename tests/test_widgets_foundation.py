@@ -113,13 +113,14 @@ def test_only_traits_of_the_widget_are_its_state(small):
 
 
 def test_a_page_is_complete_and_has_a_picture(small, tmp_path):
+    open_before = plt.get_fignums()
     text = small.save(tmp_path / "small.html", "A title & more").read_text()
     assert page_problems(text) == []
     assert 'alt="A line that &quot;rises&quot; &amp; ends."' in text
     assert "<title>A title &amp; more</title>" in text
     picture = base64.b64decode(re.search(r'<noscript>.*base64,([^"]+)"', text)[1])
     assert picture.startswith(b"\x89PNG")
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == open_before
 
 
 def test_a_kernel_gets_the_view_and_a_page_the_html(small, monkeypatch):

@@ -14,8 +14,8 @@ from guided_attention.data import Volume
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models import capture_features
 from guided_attention.models.attention import ChannelAttention, Energy
-from guided_attention.widgets.base import GuidedWidget
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, device_of, grey_values, place_of
+from guided_attention.widgets.attention import AttentionExplorer, collect, slice_data
+from guided_attention.widgets.inputs import Slice, as_slice, class_list
 from guided_attention.widgets.pack import pack, unpack
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["ChannelExplorer"]
 _SAYS = {"paper": "softmax of E", "released": "softmax of max(E) - E", "scaled": "softmax of E over the root of N"}
 
 
-class ChannelExplorer(GuidedWidget, script="channel"):
+class ChannelExplorer(AttentionExplorer, script="channel"):
     """Choose a channel; see its features, whom it listens to (eq. 4), and what comes back to it (eq. 5).
 
     Made by `from_model` or `from_module`. The maps are computed by PyTorch for each energy, and shipped whole.
@@ -36,7 +36,7 @@ class ChannelExplorer(GuidedWidget, script="channel"):
     channel, other : int
         The channel that listens, and the one beside it.
     network, scale, step
-        Which map, as in `PositionExplorer`.
+        Which map; see `AttentionExplorer`.
     energy : {"paper", "released", "scaled"}
         What the softmax sees; see `ChannelAttention`.
 
@@ -47,9 +47,6 @@ class ChannelExplorer(GuidedWidget, script="channel"):
 
     channel = traitlets.Int(0).tag(sync=True)
     other = traitlets.Int(0).tag(sync=True)
-    network = traitlets.Unicode().tag(sync=True)
-    scale = traitlets.Int(0).tag(sync=True)
-    step = traitlets.Int(1).tag(sync=True)
     energy = traitlets.Enum(get_args(Energy)).tag(sync=True)
 
     @classmethod
@@ -84,21 +81,15 @@ class ChannelExplorer(GuidedWidget, script="channel"):
         SettingsError
             If a network has no channel attention, the slice does not fit, or there is no such channel or energy.
         """
-        models = dict(model) if isinstance(model, Mapping) else {"network": model}
         found = as_slice(image, labels, **options)
-        networks, family = [], True
-        for name, network in models.items():
-            features = capture_features(network, found.x.to(device_of(network)), ChannelAttention)
-            maps = []
-            for number, (path, values) in enumerate(features.items()):
-                own, scale, step, label = place_of(path, number)
-                family = family and own
-                if scales is None or scale in scales:
-                    packed = _pack_map(network.get_submodule(path), values, energies)
-                    maps.append({"scale": scale, "step": step, "label": label, **packed})
-            if not maps:
-                raise SettingsError(f"model {name!r}: found no ChannelAttention in it (or none at these scales).")
-            networks.append({"name": name, "maps": maps})
+        networks, family = collect(
+            model,
+            found.x,
+            lambda network, x: capture_features(network, x, ChannelAttention),
+            lambda module, features: _pack_map(module, features, energies),
+            scales,
+            "ChannelAttention",
+        )
         return cls._make(found, networks, family, channel)
 
     @classmethod
@@ -125,10 +116,8 @@ class ChannelExplorer(GuidedWidget, script="channel"):
         if not 0 <= channel < count:
             raise SettingsError(f"channel={channel}: the map has the channels 0 to {count - 1}.")
         data = {
-            "image": pack(grey_values(found.x[0, 0]), "uint8"),
-            "labels": None if found.labels is None else pack(found.labels, "uint8"),
+            **slice_data(found),
             "classes": class_list(found.labels),
-            "spacing": None if found.spacing is None else list(found.spacing),
             "family": family,
             "networks": networks,
         }
@@ -143,12 +132,6 @@ class ChannelExplorer(GuidedWidget, script="channel"):
         )
         made.other = int(made.row().argmax())
         return made
-
-    def current(self) -> dict[str, Any]:
-        """Return the packed map that is shown: ``weights`` by energy, ``features``, ``low``, ``high``, ``lam``."""
-        (maps,) = (network["maps"] for network in self.data["networks"] if network["name"] == self.network)
-        of_scale = [found for found in maps if found["scale"] == self.scale] or maps
-        return next((found for found in of_scale if found["step"] == self.step), of_scale[0])
 
     def row(self) -> np.ndarray:
         """Return whom `channel` listens to, float16 (C,), as the browser has it."""

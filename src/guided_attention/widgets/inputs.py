@@ -15,7 +15,7 @@ from guided_attention.errors import SettingsError
 from guided_attention.figures import ORGAN_COLOURS
 from guided_attention.prediction import evaluating
 
-__all__ = ["Slice", "as_slice", "class_list", "device_of", "grey_values", "place_of", "predicted"]
+__all__ = ["Slice", "as_slice", "class_list", "device_of", "grey_values", "middle_of", "place_of", "predicted"]
 
 _FAMILY = re.compile(r"scales\.(\d+)\.steps\.(\d+)\.")
 
@@ -147,3 +147,13 @@ def class_list(*labels: np.ndarray | None) -> list[dict[str, Any]]:
         names.append(f"class {value}")
         colours.append(further[value % len(further)])
     return [{"name": name, "colour": colour} for name, colour in zip(names, colours, strict=True)]
+
+
+def middle_of(labels: np.ndarray | None, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the organ pixel nearest to the middle of the largest organ; without organs the middle of the slice."""
+    if labels is None or not labels.any():
+        return size[0] // 2, size[1] // 2
+    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
+    places = np.argwhere(labels == largest)
+    nearest = places[((places - places.mean(0)) ** 2).sum(1).argmin()]
+    return int(nearest[0]), int(nearest[1])

@@ -11,19 +11,11 @@ import traitlets
 from torch import Tensor, nn
 
 from guided_attention.data import Volume
-from guided_attention.errors import SettingsError, require_choice
+from guided_attention.errors import SettingsError
 from guided_attention.models import PositionMaps, capture_positions
 from guided_attention.models.attention import PositionAttention
-from guided_attention.widgets.base import GuidedWidget
-from guided_attention.widgets.inputs import (
-    Slice,
-    as_slice,
-    class_list,
-    device_of,
-    grey_values,
-    place_of,
-    predicted,
-)
+from guided_attention.widgets.attention import AttentionExplorer, collect, slice_data
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of, predicted
 from guided_attention.widgets.pack import pack, unpack
 from guided_attention.widgets.rows import RowSummary, pack_maps, summarise
 
@@ -33,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PositionExplorer"]
 
 
-class PositionExplorer(GuidedWidget, script="position"):
+class PositionExplorer(AttentionExplorer, script="position"):
     """Choose a position; see its row of the attention map (eq. 2) over the slice, exactly.
 
     Made by `from_model` or `from_module`. The row is computed in the browser, from queries and keys.
@@ -45,8 +37,7 @@ class PositionExplorer(GuidedWidget, script="position"):
     pinned : list of (row, col)
         Up to four more, kept for comparison.
     network, scale, step
-        Which map; where the network has none at that scale and step, its first. For a network other than ours,
-        ``scale`` counts its attention modules.
+        Which map; see `AttentionExplorer`.
     temperature : float
         Divides the products before the softmax; 1 is what the network does.
     overlay : {"labels", "prediction", "none"}
@@ -59,9 +50,6 @@ class PositionExplorer(GuidedWidget, script="position"):
 
     position = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True)
     pinned = traitlets.List(traitlets.List(traitlets.Int(), minlen=2, maxlen=2), maxlen=4).tag(sync=True)
-    network = traitlets.Unicode().tag(sync=True)
-    scale = traitlets.Int(0).tag(sync=True)
-    step = traitlets.Int(1).tag(sync=True)
     temperature = traitlets.Float(1.0).tag(sync=True)
     overlay = traitlets.Enum(("labels", "prediction", "none")).tag(sync=True)
 
@@ -94,22 +82,12 @@ class PositionExplorer(GuidedWidget, script="position"):
         SettingsError
             If a network has no position attention, the slice does not fit, or ``at`` lies outside it.
         """
-        models = dict(model) if isinstance(model, Mapping) else {"network": model}
         found = as_slice(image, labels, **options)
-        networks, family = [], True
-        for name, network in models.items():
-            maps = []
-            for number, (path, values) in enumerate(capture_positions(network, found.x.to(device_of(network))).items()):
-                own, scale, step, label = place_of(path, number)
-                family = family and own
-                if scales is None or scale in scales:
-                    maps.append({"scale": scale, "step": step, "label": label, **pack_maps(values)})
-            if not maps:
-                raise SettingsError(
-                    f"model {name!r}: found no PositionAttention module in it (or none at these scales)."
-                )
-            networks.append({"name": name, "prediction": predicted(network, found.x), "maps": maps})
-        return cls._make(found, networks, family, at)
+        kind = "PositionAttention"
+        networks, family = collect(model, found.x, capture_positions, lambda _, maps: pack_maps(maps), scales, kind)
+        models = model if isinstance(model, Mapping) else {"network": model}
+        predictions = [predicted(network, found.x) for network in models.values()]
+        return cls._make(found, networks, family, predictions, at)
 
     @classmethod
     def from_module(
@@ -143,50 +121,29 @@ class PositionExplorer(GuidedWidget, script="position"):
             query, key = module.query(features).flatten(2), module.key(features).flatten(2)
         values = PositionMaps(query, key, tuple(features.shape[2:]), tuple(found.x.shape[2:]), module.lam.item())
         maps = [{"scale": 0, "step": 1, "label": "attention", **pack_maps(values)}]
-        return cls._make(found, [{"name": "network", "prediction": None, "maps": maps}], False, at)
+        return cls._make(found, [{"name": "network", "maps": maps}], False, [None], at)
 
     @classmethod
     def _make(
-        cls, found: Slice, networks: list[dict[str, Any]], family: bool, at: tuple[int, int] | None
+        cls,
+        found: Slice,
+        networks: list[dict[str, Any]],
+        family: bool,
+        predictions: list[np.ndarray | None],
+        at: tuple[int, int] | None,
     ) -> PositionExplorer:
-        masks = [found.labels, *(network["prediction"] for network in networks)]
-        start = _middle(next((mask for mask in masks if mask is not None), None), tuple(found.x.shape[2:]))
+        size, masks = tuple(found.x.shape[2:]), [found.labels, *predictions]
+        start = middle_of(next((mask for mask in masks if mask is not None), None), size)
         start = start if at is None else (int(at[0]), int(at[1]))
-        if not all(0 <= place < length for place, length in zip(start, found.x.shape[2:], strict=True)):
-            raise SettingsError(f"at={start} lies outside the image of {tuple(found.x.shape[2:])} pixels.")
-        packed = [
-            {**network, "prediction": None if network["prediction"] is None else pack(network["prediction"], "uint8")}
-            for network in networks
-        ]
-        data = {
-            "image": pack(grey_values(found.x[0, 0]), "uint8"),
-            "labels": None if found.labels is None else pack(found.labels, "uint8"),
-            "classes": class_list(*masks),
-            "spacing": None if found.spacing is None else list(found.spacing),
-            "family": family,
-            "networks": packed,
-        }
-        overlay = "labels" if found.labels is not None else "prediction" if packed[0]["prediction"] else "none"
-        first = packed[-1]["maps"][0]
-        return cls(
-            data=data,
-            position=list(start),
-            network=packed[-1]["name"],
-            scale=first["scale"],
-            step=first["step"],
-            overlay=overlay,
-        )
-
-    @traitlets.validate("network")
-    def _known(self, proposal: dict[str, Any]) -> str:
-        require_choice("network", proposal["value"], [network["name"] for network in self.data["networks"]])
-        return proposal["value"]
-
-    def current(self) -> dict[str, Any]:
-        """Return the packed map that is shown: ``query``, ``key``, ``grid``, ``lam``, ``scale``, ``step``."""
-        (maps,) = (network["maps"] for network in self.data["networks"] if network["name"] == self.network)
-        of_scale = [found for found in maps if found["scale"] == self.scale] or maps[:1]
-        return next((found for found in of_scale if found["step"] == self.step), of_scale[0])
+        if not all(0 <= place < length for place, length in zip(start, size, strict=True)):
+            raise SettingsError(f"at={start} lies outside the image of {size} pixels.")
+        for network, mask in zip(networks, predictions, strict=True):
+            network["prediction"] = None if mask is None else pack(mask, "uint8")
+        data = {**slice_data(found), "classes": class_list(*masks), "family": family, "networks": networks}
+        last, first = networks[-1], networks[-1]["maps"][0]
+        overlay = "labels" if found.labels is not None else "prediction" if last["prediction"] else "none"
+        places = {"network": last["name"], "scale": first["scale"], "step": first["step"]}
+        return cls(data=data, position=list(start), overlay=overlay, **places)
 
     def row(self) -> np.ndarray:
         """Return what `position` attends to, float64 (h, w), from the numbers that the browser has."""
@@ -237,16 +194,5 @@ class PositionExplorer(GuidedWidget, script="position"):
         )
 
     def _drawn(self) -> np.ndarray | None:
-        (prediction,) = (n["prediction"] for n in self.data["networks"] if n["name"] == self.network)
-        packed = {"labels": self.data["labels"], "prediction": prediction}.get(self.overlay)
+        packed = {"labels": self.data["labels"], "prediction": self.chosen()["prediction"]}.get(self.overlay)
         return None if packed is None else unpack(packed)
-
-
-def _middle(labels: np.ndarray | None, size: tuple[int, int]) -> tuple[int, int]:
-    """Return the organ pixel nearest to the middle of the largest organ; without organs the middle of the slice."""
-    if labels is None or not labels.any():
-        return size[0] // 2, size[1] // 2
-    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
-    places = np.argwhere(labels == largest)
-    nearest = places[((places - places.mean(0)) ** 2).sum(1).argmin()]
-    return int(nearest[0]), int(nearest[1])

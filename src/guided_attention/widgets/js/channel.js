@@ -4,6 +4,7 @@ import { bytes, floats } from "./arrays.js";
 import { entropy, halfMass } from "./attention.js";
 import { colourise, viridis, viridisGradient } from "./colours.js";
 import { announcer, change, clamp, digits, follow, frame, h, radios } from "./dom.js";
+import { currentMap, mapChoices } from "./explorer.js";
 import { Picture, greyTile, outline, tile } from "./picture.js";
 
 const SHOWN = ["channel", "other", "network", "scale", "step", "energy"];
@@ -28,12 +29,7 @@ function render({ model, el }) {
     ? data.classes.map(({ colour }, value) => value && [outline(bytes(data.labels), size[1], size[0], value), colour]).filter(Boolean)
     : [];
 
-  // The chosen map, or, where this network has none at that scale and step, its first.
-  const map = () => {
-    const { maps } = data.networks.find(({ name }) => name === model.get("network")) ?? data.networks[0];
-    const scale = maps.filter((found) => found.scale === model.get("scale"));
-    return scale.find((found) => found.step === model.get("step")) ?? scale[0] ?? maps[0];
-  };
+  const map = () => currentMap(model, data);
   const count = () => map().features.shape[0];
   const weights = () => once(map().weights[model.get("energy")], () => floats(map().weights[model.get("energy")]));
   const row = (j) => weights().subarray(j * count(), (j + 1) * count());
@@ -125,15 +121,8 @@ function render({ model, el }) {
   ramp.style.background = viridisGradient();
   matrix.element.append(h("div", { class: "ga-ramp" }, h("span", {}, "0"), ramp, most), cell);
 
-  const all = data.networks.flatMap(({ maps }) => maps);
-  const options = (name) => [...new Set(all.map((found) => found[name]))].sort((a, b) => a - b);
-  const named = (scale) => all.find((found) => found.scale === scale).label ?? String(scale);
-  const choices = [
-    data.networks.length > 1 && radios(model, "network", "Network", data.networks.map(({ name }) => [name, name])),
-    options("scale").length > 1 && radios(model, "scale", data.family ? "Scale" : "Module", options("scale").map((s) => [s, named(s)])),
-    options("step").length > 1 && radios(model, "step", "Step", options("step").map((s) => [s, String(s)])),
-    radios(model, "energy", "Softmax of", ENERGIES.filter(([name]) => all[0].weights[name])),
-  ].filter(Boolean);
+  const energies = ENERGIES.filter(([name]) => data.networks[0].maps[0].weights[name]);
+  const choices = [...mapChoices(model, data), radios(model, "energy", "Softmax of", energies)];
   const facts = h("dl", { class: "ga-facts" });
   const list = h("div", { class: "ga-bars ga-block", role: "group", "aria-label": "Channels that are listened to most" });
   const note = h("p", { class: "ga-note ga-block" });

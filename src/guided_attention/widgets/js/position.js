@@ -1,92 +1,14 @@
 // Position attention explorer: choose a position, see what it attends to. Rows are computed here, from queries and keys.
 
-import { floats, bytes } from "./arrays.js";
-import { attentionRow, classShares, dot, entropy, halfMass, meanDistance, positionOf } from "./attention.js";
+import { bytes } from "./arrays.js";
+import { positionOf } from "./attention.js";
 import { colourise, viridis, viridisGradient } from "./colours.js";
 import { announcer, button, change, clamp, digits, follow, frame, h, radios, slider } from "./dom.js";
+import { Explorer, mapChoices } from "./explorer.js";
 import { Picture, greyTile, marker, outline, tile } from "./picture.js";
 
 const LETTERS = "ABCD";
 const SHOWN = ["position", "pinned", "network", "scale", "step", "temperature", "overlay"];
-
-// Everything that follows from the data and the traits, without a page.
-class Explorer {
-  constructor(model) {
-    this.model = model;
-    this.data = model.get("data");
-    this.size = this.data.image.shape;
-    this.pitch = this.data.spacing ?? [1, 1];
-    this.arrays = new Map();
-  }
-
-  once(key, make) {
-    if (!this.arrays.has(key)) this.arrays.set(key, make());
-    return this.arrays.get(key);
-  }
-
-  network() {
-    return this.data.networks.find((network) => network.name === this.model.get("network")) ?? this.data.networks[0];
-  }
-
-  // The chosen map, or, where this network has none at that scale and step, its first.
-  map() {
-    const { maps } = this.network();
-    const fits = (map) => map.scale === this.model.get("scale") && map.step === this.model.get("step");
-    return maps.find(fits) ?? maps.find((map) => map.scale === this.model.get("scale")) ?? maps[0];
-  }
-
-  row(pixel) {
-    const map = this.map();
-    const query = this.once(map.query, () => floats(map.query));
-    const key = this.once(map.key, () => floats(map.key));
-    return attentionRow(query, key, map.query.shape[0], positionOf(pixel, this.size, map.grid), this.model.get("temperature"));
-  }
-
-  // The classes that shares are counted over: what is drawn, else what there is.
-  classes() {
-    const { labels } = this.data;
-    const { prediction } = this.network();
-    const packed = this.model.get("overlay") === "prediction" ? prediction ?? labels : labels ?? prediction;
-    return packed ? { packed, values: this.once(packed, () => bytes(packed)), name: packed === labels ? "labels" : "prediction" } : null;
-  }
-
-  drawn() {
-    const packed = { labels: this.data.labels, prediction: this.network().prediction }[this.model.get("overlay")];
-    return packed ? this.once(packed, () => bytes(packed)) : null;
-  }
-
-  facts(pixel) {
-    const map = this.map();
-    const row = this.row(pixel);
-    const asker = positionOf(pixel, this.size, map.grid);
-    const half = halfMass(row);
-    const pitch = [0, 1].map((axis) => (this.size[axis] / map.grid[axis]) * this.pitch[axis]);
-    const classes = this.classes();
-    let shares = [];
-    if (classes) {
-      const key = `${map.grid} ${classes.name} ${classes.name === "prediction" ? this.network().name : ""}`;
-      const parts = this.once(key, () => classShares(classes.values, this.size, map.grid, this.data.classes.length));
-      shares = this.data.classes.map(({ name, colour }, value) => ({
-        name, colour, share: dot(row, parts[value]), area: parts[value].reduce((a, b) => a + b, 0) / row.length,
-      }));
-    }
-    const under = classes ? this.data.classes[classes.values[pixel[0] * this.size[1] + pixel[1]]]?.name : null;
-    return { pixel, row, asker, under, half, shares, entropy: entropy(row), distance: meanDistance(half, asker, map.grid[1], pitch) };
-  }
-
-  // The pixel in the middle of a position of the present map.
-  centre(row, col) {
-    const { grid } = this.map();
-    return [row, col].map((place, axis) => Math.min(this.size[axis] - 1, Math.floor(((place + 0.5) * this.size[axis]) / grid[axis])));
-  }
-
-  // The block of pixels of the position over a pixel: [top, left, height, width].
-  block(pixel) {
-    const { grid } = this.map();
-    const start = (axis) => Math.floor((pixel[axis] * grid[axis]) / this.size[axis]) * (this.size[axis] / grid[axis]);
-    return [start(0), start(1), this.size[0] / grid[0], this.size[1] / grid[1]];
-  }
-}
 
 function heat(row, grid, most) {
   return tile(colourise(row, grid[1], grid[0], (weight) => {
@@ -176,16 +98,11 @@ function render({ model, el }) {
   const legend = h("div", { class: "ga-legend" });
   asks.element.append(legend);
 
-  const all = data.networks.flatMap((network) => network.maps);
-  const values = (name) => [...new Set(all.map((map) => map[name]))].sort((a, b) => a - b);
-  const named = (scale) => all.find((map) => map.scale === scale).label ?? String(scale);
   const overlays = [["none", "nothing"]];
   if (data.networks.some((network) => network.prediction)) overlays.unshift(["prediction", "prediction"]);
   if (data.labels) overlays.unshift(["labels", "labels"]);
   const choices = [
-    data.networks.length > 1 && radios(model, "network", "Network", data.networks.map(({ name }) => [name, name])),
-    values("scale").length > 1 && radios(model, "scale", data.family ? "Scale" : "Module", values("scale").map((s) => [s, named(s)])),
-    values("step").length > 1 && radios(model, "step", "Step", values("step").map((s) => [s, String(s)])),
+    ...mapChoices(model, data),
     overlays.length > 1 && radios(model, "overlay", "Outlines", overlays),
     slider(model, "temperature", "Temperature", {
       min: -2, max: 2, step: 0.25, to: (place) => 2 ** place, from: Math.log2, words: (value) => digits(value, 2),
