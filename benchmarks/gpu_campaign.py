@@ -100,6 +100,7 @@ def train(arguments: Sequence[str]) -> None:
 
 def pack(arguments: Sequence[str]) -> None:
     """Make the folder to carry."""
+    from guided_attention.campaign.carry import carried_commit
     from guided_attention.campaign.carry import pack as pack_folder
     from guided_attention.campaign.settings import open_campaign_data
 
@@ -107,6 +108,8 @@ def pack(arguments: Sequence[str]) -> None:
     source = open_campaign_data(given.data, given.sequence, given.phase)
     size = pack_folder(source, given.out, given.wheels, given.limit_mib)
     print(f"{given.out}: {len(source.subjects)} subjects of {source.name}, {size / 2**20:.1f} MiB")
+    commit = carried_commit(given.out)
+    print(f"commit {commit}" if commit else "this code is no clean commit: records made with it elsewhere name none")
 
 
 def main() -> None:

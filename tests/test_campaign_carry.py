@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +132,20 @@ class TestPack:
         (found,) = carried_packages(tmp_path / "carried")
         assert (tmp_path / "carried" / "packages" / "attr" / "__init__.py").is_file()
         assert found == str(tmp_path / "carried" / "packages")
+
+
+def test_commands(tmp_path):
+    """``pack`` makes the folder, from a packed one too; nonsense ends in a message and status 2."""
+    script = [sys.executable, str(Path(__file__).parents[1] / "benchmarks" / "gpu_campaign.py")]
+    folder = write_packed(made("12"), tmp_path / "packed")
+    command = [*script, "pack", "--data", str(folder), "--out", str(tmp_path / "carried"), "--no-wheels"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "2 subjects of phantom-made, 0.0 MiB" in done.stdout
+    assert_same(open_packed(tmp_path / "carried").read("2"), made().read("2"))
+    command = [*script, "--minutes", "1", "--data", str(folder), "--models", "vnet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: models=vnet: choose some of daf")
 
 
 def test_digest_is_of_the_code():
