@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from importlib import util
 
 import pytest
@@ -59,11 +60,10 @@ def epochs_done(folder):
 def test_a_killed_worker_loses_nothing_and_a_failure_stops_nobody(cluster, tmp_path):
     data = write_tiny_set(tmp_path / "data")
     unique = os.getpid()  # of all processes on this machine, ours
-    killed = tiny_job(data, tmp_path, "pam", seed=unique, epochs=EPOCHS)
-    other = tiny_job(data, tmp_path, "pam", seed=unique + 1, epochs=1)
-    broken = tiny_job(data, tmp_path, "cam", seed=unique + 2, epochs=1)
-    damaged = broken.folder("phantom-t1dual-in") / "checkpoints" / "epoch-0001"
-    damaged.mkdir(parents=True)
+    killed = tiny_job(data, tmp_path, "unet", seed=unique, epochs=EPOCHS)
+    other = tiny_job(data, tmp_path, "unet", seed=unique + 1, epochs=1)
+    missing = str(tmp_path / "missing.pth")
+    broken = replace(tiny_job(data, tmp_path, "cam", seed=unique + 2, epochs=1), weights=missing)
     planned = plan([killed, other, broken], killed.source(), tmp_path / "results")
     folder, pids, at_kill = planned[0].folder, [], []
 
@@ -90,7 +90,7 @@ def test_a_killed_worker_loses_nothing_and_a_failure_stops_nobody(cluster, tmp_p
     assert 2 <= at_kill[0] < EPOCHS, "the kill came half-way"
     assert told == ended
     outcomes = {outcome.job: outcome for outcome in ended}
-    assert "state.json" in outcomes[broken].error
+    assert missing in outcomes[broken].error
     for entry in planned[:2]:
         record = read_record(entry.target)
         assert entry.target.read_bytes() == (entry.folder / "record.json").read_bytes()

@@ -72,7 +72,7 @@ def run_on_ray(
             raise SettingsError(f"ray={address!r}: no cluster there ({reason}). Start one: ray start --head.") from None
     try:
         gpus = _gpus(accelerator, planned)
-        task = ray.remote(_work)
+        task = ray.remote(max_calls=1)(_work)  # a process for every cell: its peak of memory is its own
         pending = {
             task.options(
                 num_cpus=entry.job.threads, num_gpus=gpus, max_retries=retries, name=f"cell {entry.job}"

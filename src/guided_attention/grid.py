@@ -118,8 +118,7 @@ def clear(planned: Planned) -> None:
     if not planned.folder.exists():
         return
     try:
-        with FileLock(planned.folder / ".lock", timeout=0):
-            pass
+        FileLock(planned.folder / ".lock").acquire(timeout=0).lock.release()
     except Timeout:
         raise SettingsError(
             f"{planned.folder}: another process is training there, so it cannot start from nothing. Stop that process, "
@@ -185,8 +184,7 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
         "seed": record.seed,
         "split": asdict(record.split),
     }
-    different = list(_differences(*(json.loads(json.dumps(words)) for words in (present, wanted))))
-    if different:
+    if different := list(_differences(*(json.loads(json.dumps(words)) for words in (present, wanted)))):
         raise SettingsError(
             f"{path} is the record of another experiment ({'; '.join(different[:4])}) and is not replaced. "
             "Give another results folder (a run's own record: start anew with --fresh)."
