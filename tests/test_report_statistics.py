@@ -250,6 +250,7 @@ class TestNumbers:
         assert content["networks"]["daf"]["summary"]["mean"]["dsc"]["mean"] == pytest.approx(0.78)
         assert content["networks"]["daf"]["calibration"] is None
         assert [row["model"] for row in content["comparisons"]["dsc"]] == ["daf", "unet"]
+        assert content["steps"] == []
         assert "danet" in content["missing"]
 
     def test_the_digest_tells_records_apart(self, found, tmp_path):

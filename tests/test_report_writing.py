@@ -203,6 +203,21 @@ class TestReport:
         assert stopped.value.code == 2
         assert "preset paper" in capsys.readouterr().err
 
+    def test_without_a_name_every_data_set_gets_a_report(self, root, scans, tmp_path, capsys):
+        other = DataSet("nifti-x", "not stated", synthetic=False)
+        write(tmp_path / "results", small_record("daf", {"1": 0.5}), small_record("daf", {"a": 0.5}, dataset=other))
+        masks = {s: np.zeros_like(open_source(scans).read(s).labels) for s in ("1",)}
+        write_masks(masks_path(record_path(tmp_path / "results", PHANTOM.name, "daf", 0, 0)), masks)
+        where = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]
+        main(["report", *where, "--data", str(scans)])
+        pages = {path.parent.name: path.read_text() for path in (tmp_path / "out").glob("*/index.md")}
+        assert set(pages) == {PHANTOM.name, "nifti-x"}
+        assert "fig6-masks.png" in pages[PHANTOM.name]
+        assert "fig6-masks.png" not in pages["nifti-x"]
+        with pytest.raises(SystemExit):
+            main(["report", "--results", str(tmp_path / "nothing")])
+        assert "found no folder of a data set" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize("folder", sorted(p.name for p in RESULTS.iterdir() if p.is_dir()))
 def test_the_committed_records_make_a_table(folder):

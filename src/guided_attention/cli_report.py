@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from guided_attention.cli_data import Phase, SequenceName, open_data
+from guided_attention.errors import DataError
 
 __all__ = ["report"]
 
 
 def report(
-    dataset: str,
+    dataset: str | None = None,
     results: Path = Path("results"),
     out: Path = Path("report"),
     preset: str | None = None,
@@ -21,16 +22,16 @@ def report(
     sequence: SequenceName = "T1DUAL",
     phase: Phase = "in",
 ) -> None:
-    """Make tables and figures of the records of one data set: Tables I and II, Fig. 4 to 6, tests, costs, calibration.
+    """Make tables and figures of records, a report for each data set: the paper's, and tests, costs, calibration.
 
     Args:
-        dataset: Name of the data set, a folder of RESULTS.
+        dataset: Name of the data set, a folder of RESULTS; default all of them, each in a folder of its own.
         results: Folder of the records.
         out: Folder for the report; its index.md shows everything.
         preset: Only records of this preset.
         folds: Only these folds.
         seeds: Only these seeds.
-        data: The data set itself, to show masks side by side: a CHAOS tree, a folder of NIfTI files, or the word
+        data: The data set itself, to show its masks side by side: a CHAOS tree, a folder of NIfTI files, or the word
             phantom.
         runs: Folder of the runs, if the masks are not beside the records.
         sequence: Sequence of a CHAOS tree.
@@ -41,9 +42,15 @@ def report(
     from guided_attention.report import load_results, write_report
 
     mpl.use("Agg")
-    found = load_results(results, dataset, preset, folds or None, seeds or None)
-    print(found.label)
-    for warning in found.warnings:
-        print(warning)
     source = None if data is None else open_data(data, sequence, phase)
-    print(f"report: {write_report(found, out, source, runs)}")
+    names = [dataset] if dataset is not None else [path.name for path in sorted(results.glob("*")) if path.is_dir()]
+    if not names:
+        raise DataError(f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found no folder of a data set.")
+    for name in names:
+        found = load_results(results, name, preset, folds or None, seeds or None)
+        print(found.label)
+        for warning in found.warnings:
+            print(warning)
+        # One data set was named: it must be the source's. Of all of them, only one can be.
+        shown = source if dataset is not None or source is None or source.name == name else None
+        print(f"report: {write_report(found, out if dataset is not None else out / name, shown, runs)}", flush=True)

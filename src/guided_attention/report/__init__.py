@@ -4,8 +4,9 @@ Chapters *Ablation*, *State of the art* and *Looking at the masks* call these fu
 calls the same ones, so that a page and a report of the same records cannot differ.
 """
 
-from guided_attention.report.comparisons import Comparison, Comparisons, ablation_steps, paired_tests
+from guided_attention.report.comparisons import ablation_steps, paired_tests
 from guided_attention.report.costs import NetworkCost, best_epoch, cost_table, network_cost
+from guided_attention.report.differences import Comparison, Comparisons
 from guided_attention.report.intervals import bootstrap_mean, mean_intervals
 from guided_attention.report.loading import Results, load_results
 from guided_attention.report.masks import choose_slices, disagreement, load_masks, masks_side_by_side

@@ -8,115 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from guided_attention.errors import DataError
-from guided_attention.report.intervals import bootstrap_mean, interval_note
+from guided_attention.report.differences import Comparison, Comparisons
+from guided_attention.report.intervals import bootstrap_mean
 from guided_attention.report.loading import Results
-from guided_attention.report.names import NAMES, place_name, unit_of
-from guided_attention.report.signed_rank import EXACT_UP_TO, signed_rank, smallest_p
+from guided_attention.report.names import unit_of
+from guided_attention.report.signed_rank import signed_rank, smallest_p
 from guided_attention.report.subjects import subject_values
-from guided_attention.report.table import Table
 
-__all__ = ["STEPS", "Comparison", "Comparisons", "ablation_steps", "paired_tests"]
+__all__ = ["STEPS", "ablation_steps", "has_steps", "paired_tests"]
 
 #: What each step of the ablation adds: a network and the one it adds to.
 STEPS = (("pam", "daf"), ("cam", "daf"), ("dual", "daf"), ("ms-dual", "dual"), ("ms-dual-guided", "ms-dual"))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two networks over the same test subjects.
-
-    Parameters
-    ----------
-    model, reference : str
-        The difference is ``model`` minus ``reference``.
-    n : int
-        Subjects with a score from both.
-    difference, low, high : float
-        Mean paired difference and its 95 % bootstrap interval, in the metric's own unit.
-    better : int
-        Subjects for whom ``model`` is strictly better.
-    p : float
-        Two-sided Wilcoxon signed-rank test; NaN without subjects.
-    smallest_p : float
-        What p could be at best with so many subjects.
-    p_holm : float
-        p after Holm's correction for all comparisons of the table.
-    """
-
-    model: str
-    reference: str
-    n: int
-    difference: float
-    low: float
-    high: float
-    better: int
-    p: float
-    smallest_p: float
-    p_holm: float = math.nan
-
-
-@dataclass(frozen=True)
-class Comparisons:
-    """All comparisons of one metric and organ, corrected together. Shows itself as a table."""
-
-    metric: str
-    organ: str
-    rows: tuple[Comparison, ...]
-    label: str
-    warnings: tuple[str, ...] = ()
-
-    def table(self) -> Table:
-        """Return the comparisons as a `Table`, with what the number of subjects allows to say."""
-        unit = unit_of(self.metric)
-
-        def number(value: float) -> str:
-            return "–" if math.isnan(value) else f"{value * unit.factor:+.{unit.decimals}f}"
-
-        rows = tuple(
-            (
-                *(NAMES[r.model], NAMES[r.reference], str(r.n)),
-                *(number(value) for value in (r.difference, r.low, r.high)),
-                *(f"{r.better} of {r.n}", _p(r.p), _p(r.smallest_p), _p(r.p_holm)),
-            )
-            for r in self.rows
-        )
-        columns = ("network", "against", "n", "difference", "low", "high", "better for", "p", "smallest p", "p (Holm)")
-        title = f"Paired differences in {unit.name}, {place_name(self.organ)}: {self.label}"
-        return Table(title, columns, rows, (*self._notes(), *self.warnings), words=2)
-
-    def _notes(self) -> tuple[str, ...]:
-        n, family = min(row.n for row in self.rows), len(self.rows)
-        test = "exact" if max(row.n for row in self.rows) <= EXACT_UP_TO else "with random sign changes"
-        notes = [
-            f"Two-sided Wilcoxon signed-rank test over subjects, {test}; Holm's correction for {family} "
-            f"{'comparison' if family == 1 else 'comparisons'}.",
-            interval_note(n),
-        ]
-        if smallest_p(n) > 0.05:
-            notes.append(
-                f"With n = {n} subjects p cannot fall below {smallest_p(n):.4g}, whatever the networks do: "
-                "no difference can be significant at 5 %, and none is shown to be absent."
-            )
-        elif smallest_p(n) * family > 0.05:
-            notes.append(
-                f"With n = {n} subjects p cannot fall below {smallest_p(n):.4g}, and below "
-                f"{smallest_p(n) * family:.4g} after correction for {family} comparisons."
-            )
-        return tuple(notes)
-
-    def _repr_markdown_(self) -> str:
-        return self.table().to_markdown()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
-
-    def __str__(self) -> str:
-        return self.table().to_markdown()
 
 
 def paired_tests(
@@ -167,13 +74,21 @@ def ablation_steps(results: Results, metric: str = "dsc", organ: str = "mean") -
     DataError
         If no step has records of both networks.
     """
-    steps = [step for step in STEPS if all(model in results.records for model in step)]
-    if not steps:
+    if not (steps := _steps(results)):
         raise DataError(
             f"{results.root / results.dataset.name}: found records of {', '.join(results.models)}; a step needs two of "
             f"the ablation's networks: {', '.join(' after '.join(step) for step in STEPS)}."
         )
     return _family(results, steps, metric, organ)
+
+
+def has_steps(results: Results) -> bool:
+    """Return whether there is a step of the ablation with records of both networks."""
+    return bool(_steps(results))
+
+
+def _steps(results: Results) -> list[tuple[str, str]]:
+    return [step for step in STEPS if all(model in results.records for model in step)]
 
 
 def _family(results: Results, pairs: Sequence[tuple[str, str]], metric: str, organ: str) -> Comparisons:
@@ -194,7 +109,3 @@ def _compare(ours: dict[str, float], theirs: dict[str, float], model: str, refer
     low, high = bootstrap_mean(d)
     better = int(np.count_nonzero(d > 0 if unit_of(metric).higher_is_better else d < 0))
     return Comparison(model, reference, len(d), float(d.mean()), low, high, better, signed_rank(d), smallest_p(len(d)))
-
-
-def _p(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.4f}"

@@ -9,7 +9,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from guided_attention.calibration import expected_calibration_error
-from guided_attention.report.comparisons import paired_tests
+from guided_attention.report.comparisons import ablation_steps, has_steps, paired_tests
 from guided_attention.report.costs import best_epoch, network_cost
 from guided_attention.report.intervals import bootstrap_mean
 from guided_attention.report.loading import Results
@@ -29,9 +29,10 @@ def numbers(results: Results) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``dataset``, ``preset``, ``subjects``, ``missing``; ``networks``: for each its records, summary, bootstrap
-        intervals of the mean, cost, calibration; ``comparisons`` with the paper's network. NaN is None; numbers are
-        rounded to nine digits, so that two machines with the same versions of NumPy and SciPy agree.
+        ``dataset``, ``preset``, ``subjects``, ``missing``, ``gaps``; ``networks``: for each its records, summary,
+        bootstrap intervals of the mean, cost, calibration; ``comparisons`` with the paper's network, and ``steps`` of
+        the ablation. NaN is None; numbers are rounded to nine digits, so that two machines with the same versions of
+        NumPy and SciPy agree.
     """
     networks = {}
     for model, records in results.records.items():
@@ -69,6 +70,7 @@ def numbers(results: Results) -> dict[str, Any]:
             "comparisons": {m: paired_tests(results, REFERENCE, m).rows for m in PAPER_METRICS}
             if REFERENCE in results.records and len(results.records) > 1
             else {},
+            "steps": ablation_steps(results).rows if has_steps(results) else [],
         }
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guided_attention.data.source import DataSource
 from guided_attention.files import write_bytes, write_text
-from guided_attention.report.comparisons import STEPS, ablation_steps, paired_tests
+from guided_attention.report.comparisons import ablation_steps, has_steps, paired_tests
 from guided_attention.report.costs import cost_table
 from guided_attention.report.intervals import mean_intervals
 from guided_attention.report.loading import Results
@@ -75,7 +75,7 @@ def write_report(
 def _head(results: Results, digest: str) -> str:
     lines = [
         f"# Report: {results.dataset.name}",
-        f"{results.label[0].upper() + results.label[1:]}. Numbers: `{digest}`.",
+        f"Records: {results.label}. Numbers: `{digest}`.",
         *results.warnings,
     ]
     return "\n\n".join(lines) + "\n"
@@ -87,7 +87,7 @@ def _tables(results: Results) -> dict[str, Table]:
         "table2": table_two(results),
         "intervals": mean_intervals(results),
     }
-    if any(all(model in results.records for model in step) for step in STEPS):
+    if has_steps(results):
         tables["steps-dsc"] = ablation_steps(results).table()
     if REFERENCE in results.records and len(results.records) > 1:
         for metric in PAPER_METRICS:
