@@ -18,7 +18,7 @@ from guided_attention.book.pages import page_problems
 from guided_attention.errors import SettingsError
 from guided_attention.widgets.base import SWITCH, GuidedWidget
 from guided_attention.widgets.bundle import SCRIPTS, notebook_script, page_script
-from guided_attention.widgets.pack import encode, pack, pack_rows, unpack
+from guided_attention.widgets.pack import encode, pack, pack_pictures, pack_rows, unpack
 
 
 class Small(GuidedWidget, script="channel"):
@@ -59,6 +59,14 @@ def test_fixed_point_is_more_exact_than_half_precision():
     error, half = np.abs(unpack(packed) - array).max(1), np.abs(array.astype(np.float16) - array).max(1)
     assert (error[:3] < half[:3] / 5).all()
     assert error[3] == 0
+
+
+def test_pictures_are_sent_as_differences_and_come_back_exactly():
+    rng = np.random.default_rng(0)
+    rough = rng.integers(0, 256, (2, 3, 5, 7)).astype(np.uint8)
+    np.testing.assert_array_equal(unpack(pack_pictures(rough)), rough)
+    smooth = np.add.outer(np.arange(64), 2 * np.arange(64)).astype(np.uint8)
+    assert len(encode({"a": pack_pictures(smooth)})) < len(encode({"a": pack(smooth, "uint8")})) / 2
 
 
 def test_arrays_that_do_not_fit():

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 from guided_attention.widgets.base import GuidedWidget
 from guided_attention.widgets.channel import ChannelExplorer
-from guided_attention.widgets.pack import pack, pack_rows
+from guided_attention.widgets.pack import pack, pack_pictures, pack_rows
 from guided_attention.widgets.page import page as whole_page
 
 
@@ -102,12 +102,14 @@ def test_arrays_arrive_as_they_were_packed(show):
         "single": (rng.normal(size=7).astype(np.float32), None),
         "byte": (np.arange(256), pack(np.arange(256), "uint8")),
         "fixed": (rng.normal(size=(2, 5)), None),
+        "pictures": (rng.integers(0, 256, (3, 4, 5)), None),
     }
     data = {
         "half": arrays["half"][1],
         "single": pack(arrays["single"][0], "float32"),
         "byte": arrays["byte"][1],
         "fixed": pack_rows(arrays["fixed"][0]),
+        "pictures": pack_pictures(arrays["pictures"][0]),
     }
     text = Numbers(data=data).to_html()
     start = text.index("$start(", text.index("const $start = ") + 20)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import traitlets
 from torch import Tensor, nn
 
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.widgets.base import GuidedWidget
 from guided_attention.widgets.inputs import Slice, device_of, grey_values, place_of
-from guided_attention.widgets.pack import pack
+from guided_attention.widgets.pack import pack, pack_pictures
 
 __all__ = ["AttentionExplorer", "collect", "slice_data"]
 
@@ -98,7 +97,7 @@ def collect(
 def slice_data(found: Slice) -> dict[str, Any]:
     """Return ``image``, ``labels`` and ``spacing`` of a slice for a widget's ``data``."""
     return {
-        "image": pack(grey_values(np.asarray(found.x[0, 0])), "uint8"),
+        "image": pack_pictures(grey_values(found.x[0, 0])),
         "labels": None if found.labels is None else pack(found.labels, "uint8"),
         "spacing": None if found.spacing is None else list(found.spacing),
     }

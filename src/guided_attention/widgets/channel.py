@@ -16,7 +16,7 @@ from guided_attention.models import capture_features
 from guided_attention.models.attention import ChannelAttention, Energy
 from guided_attention.widgets.attention import AttentionExplorer, collect, slice_data
 from guided_attention.widgets.inputs import Slice, as_slice, class_list
-from guided_attention.widgets.pack import pack, unpack
+from guided_attention.widgets.pack import pack, pack_pictures, unpack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -174,7 +174,7 @@ def _pack_map(module: ChannelAttention, features: Tensor, energies: Sequence[Ene
     span = np.where(high > low, high - low, 1)[:, None, None]
     return {
         "weights": {energy: pack(found, "float16") for energy, found in weights.items()},
-        "features": pack(np.round(255 * (values - low[:, None, None]) / span).astype(np.uint8), "uint8"),
+        "features": pack_pictures(np.round(255 * (values - low[:, None, None]) / span).astype(np.uint8)),
         "low": [float(value) for value in low],
         "high": [float(value) for value in high],
         "energy": module.energy,

@@ -57,13 +57,15 @@ def page(body: str, title: str) -> str:
     )
 
 
-def png(figure: Figure, colours: int = 128) -> bytes:
-    """Return a matplotlib figure as a small PNG (100 dots per inch, a palette of so many colours), and close it."""
+def png(figure: Figure, colours: int = 64) -> bytes:
+    """Return a matplotlib figure as a small PNG (90 dots per inch, a palette of so many colours), and close it."""
     from matplotlib import pyplot as plt
     from PIL import Image
 
     whole, small = BytesIO(), BytesIO()
-    figure.savefig(whole, format="png", dpi=100, facecolor="white")
+    figure.savefig(whole, format="png", dpi=90, facecolor="white")
     plt.close(figure)
-    Image.open(whole).convert("RGB").quantize(colours).save(small, format="png", optimize=True)
+    Image.open(whole).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(
+        small, format="png", optimize=True
+    )
     return small.getvalue()

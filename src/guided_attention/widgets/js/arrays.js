@@ -25,7 +25,7 @@ function buffer(packed) {
 // Numbers of any packed array, row by row.
 export function floats(packed) {
   if (packed.dtype === "float32") return new Float32Array(buffer(packed));
-  if (packed.dtype === "uint8") return Float32Array.from(new Uint8Array(buffer(packed)));
+  if (packed.dtype === "uint8") return Float32Array.from(bytes(packed));
   if (packed.dtype === "int16") {
     const columns = packed.shape[1]; // fixed point: each row has a step of its own
     return Float64Array.from(new Int16Array(buffer(packed)), (value, i) => value * packed.steps[Math.floor(i / columns)]);
@@ -36,5 +36,15 @@ export function floats(packed) {
 
 // Classes or grey values of a packed uint8 array.
 export function bytes(packed) {
-  return new Uint8Array(buffer(packed));
+  const values = new Uint8Array(buffer(packed));
+  if (!packed.differences) return values;
+  const [rows, columns] = packed.shape.slice(-2);
+  for (let i = 0; i < values.length; i += 1) {
+    const inRow = i % columns;
+    const above = Math.floor(i / columns) % rows ? values[i - columns] : 0;
+    const left = inRow ? values[i - 1] : 0;
+    const between = inRow && Math.floor(i / columns) % rows ? values[i - columns - 1] : 0;
+    values[i] += above + left - between; // modulo 256, as it was packed
+  }
+  return values;
 }

@@ -165,8 +165,10 @@ function render({ model, el }) {
     if (focused !== null) list.querySelector(`[data-channel="${focused}"]`)?.focus();
     const own = ENERGIES.find(([name]) => name === map().energy);
     const [, , source] = ENERGIES.find(([name]) => name === model.get("energy"));
-    note.textContent =
-      `Shown: ${source}. This module uses ${own[1]} (${own[2]}). λ = ${digits(map().lam, 3)}: the network adds λ times what comes back.`;
+    const use = map().lam === 0
+      ? "λ = 0: the network does not use this map yet"
+      : `λ = ${digits(map().lam, 3)}: the network adds λ times what comes back`;
+    note.textContent = `Shown: ${source}. This module uses ${own[1]} (${own[2]}). ${use}.`;
     live.say(`${cell.textContent}. It listens most to channel ${first}, ${digits(listens[first])}; to itself ${digits(listens[j])}.`);
   }
 

@@ -22,6 +22,8 @@ export function digits(value, count = 3) {
   return value.toFixed(clamp(count - 1 - size, 0, 6));
 }
 
+export const percent = (share) => `${digits(100 * share, 2)} %`;
+
 let serial = 0;
 export function uniqueId(stem) {
   serial += 1;

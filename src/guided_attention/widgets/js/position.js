@@ -3,11 +3,11 @@
 import { bytes } from "./arrays.js";
 import { positionOf } from "./attention.js";
 import { colourise, viridis, viridisGradient } from "./colours.js";
-import { announcer, button, change, clamp, digits, follow, frame, h, radios, slider } from "./dom.js";
+import { announcer, button, change, clamp, digits, follow, frame, h, percent, radios, slider } from "./dom.js";
 import { Explorer, mapChoices } from "./explorer.js";
 import { Picture, greyTile, marker, outline, tile } from "./picture.js";
+import { LETTERS, PinTable } from "./pins.js";
 
-const LETTERS = "ABCD";
 const SHOWN = ["position", "pinned", "network", "scale", "step", "temperature", "overlay"];
 
 function heat(row, grid, most) {
@@ -16,6 +16,9 @@ function heat(row, grid, most) {
     return [...viridis(share), 255 * (0.2 + 0.65 * Math.sqrt(share))];
   }));
 }
+
+// The end of the colours: twice uniform at least, so that a uniform row looks as dull as it is.
+const top = (row) => Math.max(2 / row.length, ...row);
 
 function render({ model, el }) {
   const it = new Explorer(model);
@@ -45,7 +48,7 @@ function render({ model, el }) {
   const drawHeat = (context, row) => {
     const { grid } = it.map();
     context.imageSmoothingEnabled = false;
-    context.drawImage(heat(row, grid, Math.max(...row)), 0, 0, size[1], size[0]);
+    context.drawImage(heat(row, grid, top(row)), 0, 0, size[1], size[0]);
   };
   const drawMarkers = (context, scale) => {
     model.get("pinned").forEach((pixel, i) => marker(context, scale, it.block(pixel), LETTERS[i]));
@@ -113,7 +116,11 @@ function render({ model, el }) {
   const facts = h("dl", { class: "ga-facts" });
   const bars = h("div", { class: "ga-bars ga-block", role: "group", "aria-label": "Share of attention for each organ" });
   const barNote = h("p", { class: "ga-note" });
-  const table = h("div", { class: "ga-block" });
+  const pins = new PinTable(model, it, unit, (context, scale, pixel, row) => {
+    drawSlice(context);
+    drawHeat(context, row);
+    marker(context, scale, it.block(pixel));
+  });
   const note = h("p", { class: "ga-note ga-block" });
   const live = announcer();
   const root = frame(
@@ -121,11 +128,10 @@ function render({ model, el }) {
     h("div", { class: "ga-controls" }, ...choices),
     h("div", { class: "ga-columns" }, asks.element, answers.element),
     h("div", { class: "ga-controls" }, pinButton, clear),
-    facts, bars, barNote, table, note, live,
+    facts, bars, barNote, pins.element, note, live,
   );
 
   const fact = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, value, " ", h("small", {}, more)));
-  const percent = (share) => `${digits(100 * share, 2)} %`;
 
   function showNumbers() {
     const map = it.map();
@@ -144,42 +150,10 @@ function render({ model, el }) {
       return [h("span", {}, name), h("div", { class: "ga-track", "aria-hidden": "true" }, fill, tick), h("span", {}, percent(share))];
     }));
     barNote.textContent = now.shares.length ? `Share of attention by ${it.classes().name}; the line: the organ's share of the slice.` : "";
-    most.textContent = `${digits(Math.max(...now.row) * count, 3)} × uniform`;
+    most.textContent = `${digits(top(now.row) * count, 3)} × uniform`;
     note.textContent = map.lam === 0
       ? "λ = 0: the network does not use this map yet; it adds nothing to the features."
       : `λ = ${digits(map.lam, 3)}: the network adds λ times what is attended to.`;
-  }
-
-  function showPins() {
-    const pinned = model.get("pinned");
-    pinButton.disabled = pinned.length >= LETTERS.length;
-    clear.disabled = !pinned.length;
-    if (!pinned.length) return table.replaceChildren();
-    const organs = now.shares.slice(1);
-    const line = (name, pixel, remove) => {
-      const f = it.facts(pixel);
-      const thumb = new Picture({
-        size, pitch, letters: false, label: `Attention of position ${name}`,
-        paint: (context, scale) => {
-          context.drawImage(grey, 0, 0);
-          drawHeat(context, f.row);
-          marker(context, scale, it.block(pixel));
-        },
-      });
-      thumb.element.classList.add("ga-thumb");
-      const cells = [
-        thumb.element, f.under ?? pixel.join(", "), digits(f.entropy), String(f.half.length), `${digits(f.distance)} ${unit}`,
-        ...f.shares.slice(1).map(({ share }) => percent(share)), remove,
-      ];
-      return h("tr", {}, h("th", { scope: "row" }, name), ...cells.map((cell) => h("td", {}, cell)));
-    };
-    const heads = ["", "attention", "asks", "entropy", "half held by", "mean distance", ...organs.map(({ name }) => name), ""];
-    table.replaceChildren(h("div", { class: "ga-scroll", tabindex: "0", role: "region", "aria-label": "Pinned positions" }, h("table", {},
-      h("thead", {}, h("tr", {}, ...heads.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, ...pinned.map((pixel, i) => line(LETTERS[i], pixel, button("Remove", () =>
-        change(model, { pinned: pinned.filter((_, k) => k !== i) }), { "aria-label": `Remove pin ${LETTERS[i]}` })))),
-    )));
-    return undefined;
   }
 
   function show() {
@@ -191,7 +165,9 @@ function render({ model, el }) {
 
   function showAll() {
     show();
-    showPins();
+    pins.show();
+    pinButton.disabled = model.get("pinned").length >= LETTERS.length;
+    clear.disabled = !model.get("pinned").length;
     const classes = it.drawn() ? data.classes.slice(1) : [];
     legend.replaceChildren(...classes.map(({ name, colour }) => {
       const patch = h("i");
@@ -210,7 +186,7 @@ function render({ model, el }) {
     half: now.half.length, distance: now.distance, shares: now.shares.map(({ share }) => share) });
   return () => {
     for (const stop of stops) stop();
-    for (const picture of [asks, answers]) picture.stop();
+    for (const picture of [asks, answers, pins]) picture.stop();
     root.remove();
   };
 }
