@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from guided_attention import provenance
 from guided_attention.campaign import carry
 from guided_attention.campaign.carry import carried_commit, carried_packages, code_digest, pack
 from guided_attention.campaign.packed import is_packed, open_packed, write_packed
@@ -132,6 +133,18 @@ class TestPack:
         (found,) = carried_packages(tmp_path / "carried")
         assert (tmp_path / "carried" / "packages" / "attr" / "__init__.py").is_file()
         assert found == str(tmp_path / "carried" / "packages")
+
+
+def test_a_record_names_the_commit_of_a_copy(monkeypatch):
+    """Only where there is no checkout to ask."""
+    here = provenance.provenance().commit
+    monkeypatch.setenv("GUIDED_ATTENTION_COMMIT", "c" * 40)
+    assert provenance.provenance().commit == (here or "c" * 40)
+    monkeypatch.setattr(provenance, "_git", lambda _: (None, None))
+    found = provenance.provenance()
+    assert (found.commit, found.dirty) == ("c" * 40, False)
+    monkeypatch.delenv("GUIDED_ATTENTION_COMMIT")
+    assert provenance.provenance().commit is None
 
 
 def test_commands(tmp_path):
