@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"ChannelExplorer": "channel", "PositionExplorer": "position"}
+_HOMES = {"ChannelExplorer": "channel", "LiveNetwork": "live", "PositionExplorer": "position"}
 
-__all__ = ["ChannelExplorer", "PositionExplorer"]
+__all__ = ["ChannelExplorer", "LiveNetwork", "PositionExplorer"]
 
 
 def __getattr__(name: str) -> Any:

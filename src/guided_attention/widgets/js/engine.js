@@ -52,20 +52,38 @@ async function fetched(url, arrived) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-// From the kernel, where there is one; else from beside the page.
-async function files(model, urls, arrived) {
-  if (model.send) {
-    return new Promise((resolve, reject) => {
+// Jupyter passes on about 1 MB in a second from a kernel and drops what is more: small parts, and time between them.
+const PART = 250e3;
+const PAUSE = 330;
+
+async function fromKernel(model, sizes, arrived) {
+  const whole = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
+  for (let start = 0; start < whole.length; start += PART) {
+    const asked = performance.now();
+    const part = await new Promise((resolve, reject) => {
       const listen = (message, buffers) => {
-        if (message.type !== "files") return;
+        if (message.type !== "part" || message.start !== start) return;
         model.off("msg:custom", listen);
         if (message.problem) reject(new LoadProblem(message.problem));
-        else resolve(buffers.map((view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength)));
+        else resolve(buffers[0]);
       };
       model.on("msg:custom", listen);
-      model.send({ type: "files" });
+      model.send({ type: "part", start, length: PART });
     });
+    whole.set(new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength), start);
+    arrived(part.byteLength);
+    await new Promise((resolve) => { setTimeout(resolve, Math.max(0, PAUSE - (performance.now() - asked))); });
   }
+  let end = 0;
+  return sizes.map((size) => {
+    end += size;
+    return whole.slice(end - size, end);
+  });
+}
+
+// From the kernel, where there is one; else from beside the page.
+async function files(model, urls, sizes, arrived) {
+  if (model.send) return fromKernel(model, sizes, arrived);
   return Promise.all(urls.map((url) => fetched(new URL(url, document.baseURI).href, arrived)));
 }
 
@@ -82,12 +100,12 @@ export class Engine {
     this.waiting = new Map();
   }
 
-  // urls: of the runtime, its WebAssembly and the weights. arrived(bytes): how many more have come.
-  async load(model, { urls, graph, name, arrived }) {
+  // urls: of the runtime, its WebAssembly and the weights; sizes: their bytes. arrived(bytes): how many more have come.
+  async load(model, { urls, sizes, graph, name, arrived }) {
     if (typeof WebAssembly === "undefined" || typeof Worker === "undefined" || typeof DecompressionStream === "undefined") {
       throw new LoadProblem("This browser cannot run the network: it has no WebAssembly, no workers, or is too old.");
     }
-    const [script, wasm, weights] = await files(model, urls, arrived);
+    const [script, wasm, weights] = await files(model, urls, sizes, arrived);
     const addresses = [scriptUrl([script]), scriptUrl([`(${work})();`])];
     this.worker = new Worker(addresses[1], { type: "module" });
     this.worker.onmessage = ({ data }) => {

@@ -210,7 +210,7 @@ function render({ model, el }) {
     const { runtime, weights } = model.get("urls");
     const urls = [`${runtime}ort.wasm.bundle.min.mjs`, `${runtime}ort-wasm-simd-threaded.wasm.gz`, weights];
     try {
-      await engine.load(model, { urls, graph: bytes(data.graph), name: data.weights, arrived });
+      await engine.load(model, { urls, sizes: data.bytes, graph: bytes(data.graph), name: data.weights, arrived });
       state.ready = true;
     } catch (error) {
       failed(error);

@@ -1,0 +1,291 @@
+"""Live network: the network itself runs in the page; paint on a slice and see its answer change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from guided_attention.data import Volume
+from guided_attention.errors import SettingsError, require_choice
+from guided_attention.export import WEIGHTS, Exported, export_network, export_weights, halved
+from guided_attention.files import write_bytes
+from guided_attention.widgets.base import GuidedWidget
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of, place_of, predicted
+from guided_attention.widgets.pack import pack, pack_rows, unpack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["RUNTIME_FILES", "LiveNetwork", "runtime_folder"]
+
+Image = Volume | Slice | np.ndarray | Tensor
+
+#: What the page fetches beside the weights: ONNX Runtime Web.
+RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
+TOOLS = ("look", "erase", "brighten", "darken", "draw")
+
+
+def runtime_folder() -> Path:
+    """Return the folder of ONNX Runtime Web in the repository, ``book/_vendor/onnxruntime-web``.
+
+    Raises
+    ------
+    SettingsError
+        If the package is installed without its repository.
+    """
+    folder = Path(__file__).resolve().parents[3] / "book" / "_vendor" / "onnxruntime-web"
+    if not all((folder / name).is_file() for name in RUNTIME_FILES):
+        raise SettingsError(
+            f"{folder}: expected {' and '.join(RUNTIME_FILES)}, with which the browser runs networks. They are in the "
+            "book's repository: clone it and install the package from there (pip install -e .)."
+        )
+    return folder
+
+
+class LiveNetwork(GuidedWidget, script="live"):
+    """Paint on a slice, or open one of your own, and see segmentation and attention of the network change.
+
+    Made by `from_weights` or `from_model`. The network runs in the browser, by ONNX Runtime Web on one thread; nothing
+    leaves it. On a page the network is fetched when the reader asks for it; in a notebook the kernel hands it over.
+
+    Attributes
+    ----------
+    slice : int
+        Which of the slices; -1: the reader's own.
+    tool : {"look", "erase", "brighten", "darken", "draw"}
+        What a click does: choose a position, or paint.
+    brush : int
+        Radius of the brush in pixels; 0 paints one pixel.
+    grey : float
+        Grey of the pen between black (0) and white (1).
+    position : (row, col)
+        Pixel of the image whose position asks.
+    scale, step : int
+        Which attention; for a network other than ours, ``scale`` counts its attention modules.
+    counts : list of int
+        Pixels of each class in the browser's last answer; empty before the first.
+    urls : dict
+        ``runtime``: folder of ONNX Runtime Web, ``weights``: file of the weights; relative to the page.
+
+    Notes
+    -----
+    Used in the chapter *Ablation*.
+    """
+
+    slice = traitlets.Int(0).tag(sync=True)
+    tool = traitlets.Enum(TOOLS, "look").tag(sync=True)
+    brush = traitlets.Int(4, min=0).tag(sync=True)
+    grey = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
+    position = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True)
+    scale = traitlets.Int(0).tag(sync=True)
+    step = traitlets.Int(1).tag(sync=True)
+    counts = traitlets.List(traitlets.Int()).tag(sync=True)
+    urls = traitlets.Dict(per_key_traits={"runtime": traitlets.Unicode(), "weights": traitlets.Unicode()}).tag(
+        sync=True
+    )
+    _exported: Exported
+
+    @classmethod
+    def from_weights(
+        cls,
+        path: str | Path,
+        images: Mapping[str, Image] | Sequence[Image] | Image,
+        *,
+        weights: str | None = None,
+        runtime: str = "../onnxruntime-web/",
+    ) -> LiveNetwork:
+        """Run a network from its file of weights; the same file is what the page fetches.
+
+        Parameters
+        ----------
+        path : path
+            What `guided_attention.export.save_half` wrote, or the folder of a run.
+        images : slice, sequence of them, or dict
+            What can be chosen; with names, or numbered. Volumes are prepared as in the network's training; see
+            `guided_attention.widgets.inputs.as_slice`.
+        weights : str, optional
+            Where the page finds this file, relative to itself; default one folder above.
+        runtime : str
+            Where the page finds ONNX Runtime Web; in the book it is one folder above the chapters.
+
+        Raises
+        ------
+        CheckpointError, SettingsError
+            As for `guided_attention.export.export_weights`.
+        """
+        exported, model = export_weights(path)
+        inputs = load_inputs(path)
+        name = Path(path).name if Path(path).suffix else "model.safetensors"
+        urls = {"runtime": runtime, "weights": weights or f"../{name}"}
+        return cls._make(exported, model, images, urls, inputs)
+
+    @classmethod
+    def from_model(
+        cls,
+        model: nn.Module,
+        images: Mapping[str, Image] | Sequence[Image] | Image,
+        *,
+        size: int | tuple[int, int] | None = None,
+        weights: str = WEIGHTS,
+        runtime: str = "onnxruntime-web/",
+        **inputs: Any,
+    ) -> LiveNetwork:
+        """Run any network: its forward pass takes (1, 1, H, W) and returns logits (1, K, H, W).
+
+        Parameters
+        ----------
+        model : nn.Module
+            On the CPU. Its matrices are rounded to half precision.
+        images
+            As for `from_weights`; volumes are prepared with ``inputs``.
+        size : int or (H, W), optional
+            Of the network's input; default that of the first image.
+        weights, runtime : str
+            Where the page finds them; `save` puts them there.
+        **inputs
+            ``how`` and ``normalisation``, see `guided_attention.widgets.inputs.as_slice`.
+        """
+        if size is None:
+            size = tuple(_slices(images, inputs)[0][1].x.shape[2:])
+        exported = export_network(model, size)
+        if isinstance(size, int) or size[0] == size[1]:
+            inputs = {"size": size if isinstance(size, int) else size[0], **inputs}
+        return cls._make(exported, halved(model), images, {"runtime": runtime, "weights": weights}, inputs)
+
+    @classmethod
+    def _make(
+        cls, exported: Exported, model: nn.Module, images: Any, urls: dict[str, str], inputs: dict[str, Any]
+    ) -> LiveNetwork:
+        slices, masks = [], []
+        for name, found in _slices(images, inputs):
+            if tuple(found.x.shape[1:]) != exported.shape or exported.shape[0] != 1:
+                raise SettingsError(f"slice {name!r}: expected 1 x {exported.shape[1]} x {exported.shape[2]}, "
+                                    f"the network's input, found {tuple(found.x.shape[1:])}.")
+            image = pack_rows(found.x.reshape(1, -1).numpy())
+            seen = _image(image, exported.shape)
+            mask = predicted(model, torch.from_numpy(seen))
+            if mask is None:
+                raise SettingsError("model: expected logits (1, K, H, W), as large as the image.")
+            masks.append(mask)
+            window = [float(seen.min()), float(seen.max())]
+            slices.append({"name": name, "image": image, "window": window, "prediction": pack(mask, "uint8")})
+        with torch.no_grad():
+            output = model(torch.from_numpy(seen))
+        most = np.full(1, getattr(output, "logits", output).shape[1] - 1, np.uint8)
+        maps, family = [], True
+        for number, module in enumerate(exported.modules):
+            own, scale, step, label = place_of(module["path"], number)
+            family = family and own
+            place = {"scale": scale, "step": step, "label": label, "index": number}
+            maps.append({**place, "grid": list(module["grid"]), "depth": module["depth"]})
+        data = {
+            "size": list(exported.shape[1:]),
+            "graph": pack(np.frombuffer(exported.graph, np.uint8), "uint8"),
+            "weights": WEIGHTS,
+            "bytes": [*((runtime_folder() / name).stat().st_size for name in RUNTIME_FILES), len(exported.weights)],
+            "classes": class_list(most),
+            "slices": slices,
+            "networks": [{"name": "network", "maps": maps}],
+            "family": family,
+            "normalisation": inputs.get("normalisation", "percentile"),
+        }
+        first = maps[0] if maps else {"scale": 0, "step": 1}
+        start = list(middle_of(masks[0], exported.shape[1:]))
+        widget = cls(data=data, position=start, urls=urls, scale=first["scale"], step=first["step"])
+        widget._exported = exported
+        widget.on_msg(LiveNetwork._hand_over)
+        return widget
+
+    @traitlets.validate("slice")
+    def _known(self, proposal: dict[str, Any]) -> int:
+        require_choice("slice", proposal["value"], (-1, *range(len(self.data["slices"]))))
+        return proposal["value"]
+
+    def image(self, index: int | None = None) -> np.ndarray:
+        """Return a slice, (1, 1, H, W) in float32, as the browser has it: rounded to 16 bits."""
+        index = max(self.slice, 0) if index is None else index
+        return _image(self.data["slices"][index]["image"], (1, *self.data["size"]))
+
+    @cached_property
+    def _files(self) -> bytes:
+        return b"".join((runtime_folder() / name).read_bytes() for name in RUNTIME_FILES) + self._exported.weights
+
+    def _hand_over(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        """Send a part of runtime and weights to a notebook, which asks for one after the other."""
+        if content.get("type") == "part":
+            start = int(content["start"])
+            part = self._files[start : start + int(content["length"])]
+            self.send({"type": "part", "start": start}, [part])
+
+    def save(self, path: str | Path, title: str = "Guided Attention") -> Path:
+        """Write a page with this widget alone, and beside it the runtime and the weights; return the page's path.
+
+        The page needs a server, for example ``python -m http.server``: opened from a folder it shows the slices and
+        what PyTorch computed, but may not read the network.
+        """
+        folder, urls = Path(path).parent, self.urls
+        weights = f"{Path(path).stem}.safetensors"
+        for name in RUNTIME_FILES:
+            write_bytes(folder / "onnxruntime-web" / name, (runtime_folder() / name).read_bytes())
+        write_bytes(folder / weights, self._exported.weights)
+        self.urls = {"runtime": "onnxruntime-web/", "weights": weights}
+        try:
+            return super().save(path, title)
+        finally:
+            self.urls = urls
+
+    def picture(self) -> Figure:
+        """Draw the slice with the network's answer as PyTorch computed it."""
+        from matplotlib import pyplot as plt
+
+        from guided_attention.figures import organ_legend, show_slice
+
+        chosen = self.data["slices"][max(self.slice, 0)]
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 4.2), layout="constrained")
+        image = self.image()[0, 0]
+        show_slice(left, image, title=chosen["name"])
+        show_slice(right, image, unpack(chosen["prediction"]), title="the network's answer")
+        organ_legend(figure)
+        return figure
+
+    @property
+    def alt(self) -> str:
+        """What `picture` shows."""
+        chosen = self.data["slices"][max(self.slice, 0)]
+        counts = np.bincount(unpack(chosen["prediction"]).ravel(), minlength=len(self.data["classes"]))
+        organs = zip(self.data["classes"][1:], counts[1:], strict=True)
+        found = ", ".join(f"{entry['name']} {count}" for entry, count in organs)
+        return (
+            f"Left, an axial slice, {chosen['name']} (the patient's right is on the picture's left). Right, the same "
+            f"slice with outlines of what the network finds; pixels: {found}."
+        )
+
+
+def load_inputs(path: str | Path) -> dict[str, Any]:
+    """Return how the network of a file of weights wants its slices: ``size``, ``how``, ``normalisation``."""
+    from guided_attention.files import read_json
+
+    path = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+    return dict(read_json(path.with_suffix(".json"))["inputs"])
+
+
+def _slices(images: Any, inputs: dict[str, Any]) -> list[tuple[str, Slice]]:
+    if isinstance(images, (Volume, Slice, np.ndarray, Tensor)):
+        images = [images]
+    if not isinstance(images, Mapping):
+        images = {str(number): image for number, image in enumerate(images, 1)}
+    if not images:
+        raise SettingsError("images: expected at least one slice, found none.")
+    options = {key: inputs[key] for key in ("size", "how", "normalisation") if key in inputs}
+    return [(name, as_slice(image, **options)) for name, image in images.items()]
+
+
+def _image(packed: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
+    return unpack(packed).astype(np.float32).reshape(1, *shape)
