@@ -10,7 +10,7 @@ from guided_attention.data import DataSource, Fold, folds_for
 from guided_attention.errors import SettingsError
 from guided_attention.records import DataSet
 
-__all__ = ["Cell", "choose_fold", "describe", "run_folder", "runs_folder"]
+__all__ = ["Cell", "choose_fold", "describe", "results_folder", "run_folder", "runs_folder"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,24 @@ def runs_folder() -> Path:
     The folder that the environment variable ``GUIDED_ATTENTION_RUNS`` names; without it ``runs`` in the repository,
     or in the working directory where the package is installed without one.
     """
-    named = os.environ.get("GUIDED_ATTENTION_RUNS")
+    return _folder("GUIDED_ATTENTION_RUNS", "runs")
+
+
+def results_folder() -> Path:
+    """Return where the recorded runs are that the chapters read (chapters *Ablation* and *State of the art*).
+
+    The folder that the environment variable ``GUIDED_ATTENTION_RESULTS`` names; without it ``results`` in the
+    repository, or in the working directory where the package is installed without one.
+    """
+    return _folder("GUIDED_ATTENTION_RESULTS", "results")
+
+
+def _folder(variable: str, name: str) -> Path:
+    named = os.environ.get(variable)
     if named:
         return Path(named)
     repository = Path(__file__).resolve().parents[2]
-    return (repository if (repository / "pyproject.toml").is_file() else Path.cwd()) / "runs"
+    return (repository if (repository / "pyproject.toml").is_file() else Path.cwd()) / name
 
 
 def run_folder(root: str | Path, dataset: str, cell: Cell, preset: str) -> Path:

@@ -1,11 +1,13 @@
 """Checkers for the exercises of the book: each says whether an answer is right and, if not, what is wrong with it."""
 
+from guided_attention.teaching.ablation import check_floor, check_right_p, check_subjects_needed
 from guided_attention.teaching.attention import (
     check_coordinates,
     check_one_pixel,
     check_position_attention,
     check_query_gradient,
 )
+from guided_attention.teaching.comparison import check_ece, check_overshoot, check_pareto
 from guided_attention.teaching.data import check_millilitres, check_out_of_phase, check_paired
 from guided_attention.teaching.evaluation import check_dice, check_msd_both, check_shell_dice
 from guided_attention.teaching.family import check_channel_mask, check_field, check_map_mebibytes, check_silence
@@ -17,18 +19,24 @@ __all__ = [
     "check_channel_mask",
     "check_coordinates",
     "check_dice",
+    "check_ece",
     "check_field",
     "check_first_loss",
+    "check_floor",
     "check_map_mebibytes",
     "check_millilitres",
     "check_msd_both",
     "check_one_pixel",
     "check_out_of_phase",
+    "check_overshoot",
     "check_paired",
+    "check_pareto",
     "check_patient_rate",
     "check_position_attention",
     "check_query_gradient",
+    "check_right_p",
     "check_shell_dice",
     "check_silence",
+    "check_subjects_needed",
     "check_weight_for_sum",
 ]
