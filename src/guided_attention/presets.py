@@ -165,7 +165,7 @@ PRESETS: dict[str, Preset] = {
         "widget",
         backbone="resnet18",
         options={**dict.fromkeys(_FAMILY, _THIN), "ms-dual-guided": {**_THIN, **_GUIDED}},
-        fit=replace(_QUICK_FIT, epochs=30),
+        fit=replace(_QUICK_FIT, epochs=20),
     ),
 }
 
