@@ -109,6 +109,8 @@ def test_click_key_and_touch_change_the_picture(show, explorer, width, scheme):
     page.locator('[data-trait="temperature"]').focus()
     page.keyboard.press("ArrowLeft")
     seen.append(pixels(answers))
+    choose(page, "colours", "logarithmic")
+    seen.append(pixels(answers))
     assert len(set(seen)) == len(seen)
     assert inspect(page)["position"] == [50, 20]
 
@@ -159,14 +161,14 @@ def test_pins_are_kept_and_compared(show, explorer):
 def test_everything_is_reached_and_said_without_a_mouse(show, explorer):
     page = show(explorer)
     reached = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.type")
         )
     assert sum("Slice" in (name or "") for name in reached) == 2
     assert "Temperature" in reached
-    assert reached.count("radio") == 4
+    assert reached.count("radio") == 5
     assert "button" in reached
     asks = canvases(page)[0]
     asks.focus()

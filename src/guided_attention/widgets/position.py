@@ -39,7 +39,9 @@ class PositionExplorer(AttentionExplorer, script="position"):
     network, scale, step
         Which map; see `AttentionExplorer`.
     temperature : float
-        Divides the products before the softmax; 1 is what the network does.
+        Divides the products before the softmax; the network has 1.
+    colours : {"linear", "logarithmic"}
+        From 0 to the row's largest weight, or over three powers of ten below it.
     overlay : {"labels", "prediction", "none"}
         Whose outlines are drawn, and whose organs the shares are counted over.
 
@@ -51,6 +53,7 @@ class PositionExplorer(AttentionExplorer, script="position"):
     position = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True)
     pinned = traitlets.List(traitlets.List(traitlets.Int(), minlen=2, maxlen=2), maxlen=4).tag(sync=True)
     temperature = traitlets.Float(1.0).tag(sync=True)
+    colours = traitlets.Enum(("linear", "logarithmic"), "linear").tag(sync=True)
     overlay = traitlets.Enum(("labels", "prediction", "none")).tag(sync=True)
 
     @classmethod

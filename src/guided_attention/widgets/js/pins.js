@@ -14,7 +14,7 @@ export class PinTable {
 
   // Made anew only when something in it has changed, so that nobody loses their place in it.
   show() {
-    const names = ["pinned", "network", "scale", "step", "temperature", "overlay"];
+    const names = ["pinned", "network", "scale", "step", "temperature", "overlay", "colours"];
     const wanted = JSON.stringify(names.map((name) => this.model.get(name)));
     if (wanted === this.shown) return;
     this.shown = wanted;

@@ -8,17 +8,22 @@ import { Explorer, mapChoices } from "./explorer.js";
 import { Picture, greyTile, marker, outline, tile } from "./picture.js";
 import { LETTERS, PinTable } from "./pins.js";
 
-const SHOWN = ["position", "pinned", "network", "scale", "step", "temperature", "overlay"];
-
-function heat(row, grid, most) {
-  return tile(colourise(row, grid[1], grid[0], (weight) => {
-    const share = weight / most;
-    return [...viridis(share), 255 * (0.2 + 0.65 * Math.sqrt(share))];
-  }));
-}
+const SHOWN = ["position", "pinned", "network", "scale", "step", "temperature", "overlay", "colours"];
 
 // The end of the colours: twice uniform at least, so that a uniform row looks as dull as it is.
 const top = (row) => Math.max(2 / row.length, ...row);
+
+// Place of a weight on the colours, 0 to 1: even, or over three powers of ten.
+const place = (weight, most, colours) =>
+  colours === "logarithmic" ? clamp(1 + Math.log10(weight / most) / 3, 0, 1) : weight / most;
+
+function heat(row, grid, colours) {
+  const most = top(row);
+  return tile(colourise(row, grid[1], grid[0], (weight) => {
+    const share = place(weight, most, colours);
+    return [...viridis(share), 255 * (0.2 + 0.65 * Math.sqrt(share))];
+  }));
+}
 
 function render({ model, el }) {
   const it = new Explorer(model);
@@ -48,7 +53,7 @@ function render({ model, el }) {
   const drawHeat = (context, row) => {
     const { grid } = it.map();
     context.imageSmoothingEnabled = false;
-    context.drawImage(heat(row, grid, top(row)), 0, 0, size[1], size[0]);
+    context.drawImage(heat(row, grid, model.get("colours")), 0, 0, size[1], size[0]);
   };
   const drawMarkers = (context, scale) => {
     model.get("pinned").forEach((pixel, i) => marker(context, scale, it.block(pixel), LETTERS[i]));
@@ -94,10 +99,11 @@ function render({ model, el }) {
       drawMarkers(context, scale);
     },
   });
+  const least = h("span");
   const most = h("span");
   const ramp = h("i");
   ramp.style.background = viridisGradient();
-  answers.element.append(h("div", { class: "ga-ramp" }, h("span", {}, "0"), ramp, most));
+  answers.element.append(h("div", { class: "ga-ramp" }, least, ramp, most));
   const legend = h("div", { class: "ga-legend" });
   asks.element.append(legend);
 
@@ -107,10 +113,11 @@ function render({ model, el }) {
   const choices = [
     ...mapChoices(model, data),
     overlays.length > 1 && radios(model, "overlay", "Outlines", overlays),
-    slider(model, "temperature", "Temperature", {
-      min: -2, max: 2, step: 0.25, to: (place) => 2 ** place, from: Math.log2, words: (value) => digits(value, 2),
-    }),
+    radios(model, "colours", "Colours", [["linear", "linear"], ["logarithmic", "log"]]),
   ].filter(Boolean);
+  const temperature = slider(model, "temperature", "Temperature", {
+    min: -2, max: 2, step: 0.25, to: (power) => 2 ** power, from: Math.log2, words: (value) => digits(value, 2),
+  });
   const pinButton = button("Pin this position", pin, { "data-act": "pin" });
   const clear = button("Remove pins", () => change(model, { pinned: [] }), { "data-act": "clear" });
   const facts = h("dl", { class: "ga-facts" });
@@ -127,7 +134,7 @@ function render({ model, el }) {
     el, "position", "Position attention explorer",
     h("div", { class: "ga-controls" }, ...choices),
     h("div", { class: "ga-columns" }, asks.element, answers.element),
-    h("div", { class: "ga-controls" }, pinButton, clear),
+    h("div", { class: "ga-controls" }, pinButton, clear, temperature),
     facts, bars, barNote, pins.element, note, live,
   );
 
@@ -151,6 +158,7 @@ function render({ model, el }) {
     }));
     barNote.textContent = now.shares.length ? `Share of attention by ${it.classes().name}; the line: the organ's share of the slice.` : "";
     most.textContent = `${digits(top(now.row) * count, 3)} × uniform`;
+    least.textContent = model.get("colours") === "logarithmic" ? digits((top(now.row) * count) / 1000, 2) : "0";
     note.textContent = map.lam === 0
       ? "λ = 0: the network does not use this map yet; it adds nothing to the features."
       : `λ = ${digits(map.lam, 3)}: the network adds λ times what is attended to.`;
@@ -181,7 +189,7 @@ function render({ model, el }) {
     );
   }
 
-  const stops = [follow(model, SHOWN, showAll), ...choices.map((choice) => choice.stop)];
+  const stops = [follow(model, SHOWN, showAll), ...[...choices, temperature].map((control) => control.stop)];
   root.inspect = () => ({ row: Array.from(now.row), position: [...now.pixel], grid: it.map().grid, entropy: now.entropy,
     half: now.half.length, distance: now.distance, shares: now.shares.map(({ share }) => share) });
   return () => {
