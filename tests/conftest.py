@@ -21,7 +21,9 @@ HOW_TO_GET = {
         "drive the widgets in Chromium or Chrome, and none was found. Install one (Debian and Ubuntu: apt install "
         "chromium), or set GUIDED_ATTENTION_BROWSER to its program:",
     ),
+    "built_book": ("the built pages", "look at the pages of the book. Build them first, with `make book`:"),
 }
+BOOK = ROOT / "_build" / "html"
 
 
 def find_real_data() -> Path | None:
@@ -40,20 +42,22 @@ def find_browser() -> str | None:
 def pytest_configure(config):
     config.addinivalue_line("markers", "real_data: needs real MR volumes (GUIDED_ATTENTION_REAL_DATA)")
     config.addinivalue_line("markers", "browser: needs Chromium or Chrome (GUIDED_ATTENTION_BROWSER)")
+    config.addinivalue_line("markers", "built_book: needs the pages that `make book` builds")
 
 
 def pytest_collection_modifyitems(config, items):
     """Leave out the tests whose needs are missing; the summary below says so.
 
     Where a browser is demanded (GUIDED_ATTENTION_DEMAND_BROWSER=1, as continuous integration does), its tests stay
-    and fail without one.
+    and fail without one, and so do those of the built pages.
     """
     for item in items:
         if "browser" in item.path.relative_to(ROOT).parts:
             item.add_marker("browser")
     missing = [] if find_real_data() else ["real_data"]
-    if find_browser() is None and os.environ.get("GUIDED_ATTENTION_DEMAND_BROWSER") != "1":
-        missing.append("browser")
+    if os.environ.get("GUIDED_ATTENTION_DEMAND_BROWSER") != "1":
+        missing += ["browser"] * (find_browser() is None)
+        missing += ["built_book"] * (not (BOOK / "index.html").is_file())
     config.left_out = {need: [item for item in items if need in item.keywords] for need in missing}
     gone = [item for item in items if any(need in item.keywords for need in missing)]
     items[:] = [item for item in items if item not in gone]

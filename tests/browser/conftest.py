@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browser_tools import serve
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 ARGUMENTS = [
@@ -21,13 +19,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing about it."""
-
-    def log_message(self, *args: object) -> None:
-        """Print nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +34,8 @@ def browser(browser_program: str) -> Iterator[Browser]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, list]]:
     """Return an empty folder, the address under which it is served, and a list of the widgets in it."""
     folder = tmp_path_factory.mktemp("pages")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}", []
-    server.shutdown()
-    server.server_close()
+    with serve(folder) as address:
+        yield folder, address, []
 
 
 class Show:
@@ -59,11 +46,19 @@ class Show:
         self.contexts, self.complaints = [], []
 
     def open(
-        self, name: str, *, width: int = 1440, scheme: str = "light", touch: bool = False, before: str = "", **options
+        self,
+        name: str,
+        *,
+        width: int = 1440,
+        scheme: str = "light",
+        touch: bool = False,
+        before: str = "",
+        heard: Callable | None = None,
+        **options,
     ) -> Page:
         """Open a page of the served folder in a context of its own; everything but loopback is blocked.
 
-        ``before`` is JavaScript that runs before the page's own.
+        ``before`` is JavaScript that runs before the page's own; ``heard`` is told of every response.
         """
         context = self.browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch, **options
@@ -75,6 +70,8 @@ class Show:
         page = context.new_page()
         page.on("console", lambda message: self._heard(message.type, message.text))
         page.on("pageerror", lambda error: self._heard("error", str(error)))
+        if heard:
+            page.on("response", heard)
         page.goto(f"{self.address}/{name}")
         return page
 
