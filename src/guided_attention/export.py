@@ -7,33 +7,26 @@ travel in a page, the weights are fetched when a reader asks for them, and there
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from guided_attention.errors import CheckpointError, SettingsError
-from guided_attention.files import write_bytes, write_text
+from guided_attention.errors import SettingsError
+from guided_attention.half import stored
 from guided_attention.models.attention import PositionAttention
+from guided_attention.onnx_weights import WEIGHTS, first_names, point_into, strip
 from guided_attention.weights import ModelSpec, load_network
 
-if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, TensorProto
-
-__all__ = ["WEIGHTS", "Exported", "export_network", "export_weights", "halved", "run_exported", "save_half"]
-
-#: What the graph calls the file with the weights.
-WEIGHTS = "weights.safetensors"
+__all__ = ["WEIGHTS", "Exported", "export_network", "export_weights", "run_exported"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +42,8 @@ class Exported:
         The ``.safetensors`` file that the graph points into.
     shape : tuple of 3 ints
         C, H and W of the image.
+    classes : int
+        K, background included.
     modules : tuple of dict
         The position attention modules: ``path`` (name in ``named_modules()``), ``grid`` (h, w), ``depth`` (d).
     """
@@ -56,68 +51,26 @@ class Exported:
     graph: bytes
     weights: bytes
     shape: tuple[int, int, int]
+    classes: int
     modules: tuple[dict[str, Any], ...]
 
 
-def halved(model: nn.Module) -> nn.Module:
-    """Return a copy whose matrices and kernels are rounded to half precision, as `save_half` stores them.
-
-    It computes in single precision as before. Vectors (biases, batch norm) stay as they are: they are few, and a
-    variance may be smaller than half precision can hold.
-
-    Raises
-    ------
-    SettingsError
-        If a weight is beyond the range of half precision.
-    """
-    copy = deepcopy(model).eval()
-    with torch.no_grad():
-        for name, value in copy.named_parameters():
-            value.copy_(_rounded(name, value))
-    return copy
-
-
-def save_half(path: str | Path, model: nn.Module, spec: ModelSpec) -> Path:
-    """Write a network as `guided_attention.weights.save_network` does, but about half as large; see `halved`.
-
-    `guided_attention.weights.load_network` reads it.
-
-    Parameters
-    ----------
-    path : path
-        The .safetensors file; the spec goes into the same name with .json.
-    model, spec
-        The network, and how to build it.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    SettingsError
-        If a weight is beyond the range of half precision.
-    """
-    path = Path(path)
-    content = _stored(model)
-    write_text(path.with_suffix(".json"), json.dumps(asdict(spec), indent=2) + "\n")
-    return write_bytes(path, content)
-
-
-def export_weights(path: str | Path, size: int | tuple[int, int] | None = None) -> tuple[Exported, nn.Module]:
+def export_weights(
+    path: str | Path, size: int | tuple[int, int] | None = None
+) -> tuple[Exported, nn.Module, ModelSpec]:
     """Export a network from its file of weights, which stays as it is: it becomes the browser's download.
 
     Parameters
     ----------
     path : path
-        What `save_half` or `guided_attention.weights.save_network` wrote, or the folder of a run.
+        What `guided_attention.half.save_half` or `guided_attention.weights.save_network` wrote, or the folder of a run.
     size : int or (H, W), optional
         Size of the image; default the one that the network was trained with.
 
     Returns
     -------
-    (Exported, nn.Module)
-        And the network, in evaluation mode.
+    (Exported, nn.Module, ModelSpec)
+        And the network, in evaluation mode, with what is known about it.
 
     Raises
     ------
@@ -132,7 +85,7 @@ def export_weights(path: str | Path, size: int | tuple[int, int] | None = None) 
     size = spec.inputs.get("size") if size is None else size
     if size is None:
         raise SettingsError(f"size: {path.with_suffix('.json')} does not say it; give the size of the image.")
-    return _export(model, size, spec.in_channels, path.read_bytes()), model
+    return _export(model, size, spec.in_channels, path.read_bytes()), model, spec
 
 
 def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: int = 1) -> Exported:
@@ -141,7 +94,7 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
     Parameters
     ----------
     model : nn.Module
-        On the CPU. Its weights are stored as `halved` rounds them.
+        On the CPU. Its weights are stored as `guided_attention.half.halved` rounds them.
     size : int or (H, W)
         Of the image, in pixels; the browser runs this size only.
     in_channels : int
@@ -156,7 +109,7 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
     -----
     Shown by `guided_attention.widgets.LiveNetwork`.
     """
-    return _export(model, size, in_channels, _stored(model))
+    return _export(model, size, in_channels, stored(model))
 
 
 def run_exported(exported: Exported, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -222,83 +175,13 @@ def _export(model: nn.Module, size: int | tuple[int, int], in_channels: int, wei
             shown, (image,), dynamo=True, input_names=["image"], output_names=outputs, optimize=False, verbose=False
         )
     graph = program.model_proto
-    _strip(graph)
-    _point_into(graph.graph, weights, _first_names(shown.network))
+    strip(graph)
+    point_into(graph.graph, weights, first_names(shown.network), prefix="network.")
     modules = tuple(
         {"path": path, "grid": shown.grids[path], "depth": int(example[1 + 2 * i].shape[1])}
         for i, path in enumerate(shown.paths)
     )
-    return Exported(graph.SerializeToString(), weights, shape, modules)
-
-
-def _point_into(graph: GraphProto, weights: bytes, names: dict[str, str]) -> None:
-    """Replace the initialisers of a graph by places in a .safetensors file, and casts to float32 where needed."""
-    from onnx import StringStringEntryProto, TensorProto, helper
-
-    start = 8 + int.from_bytes(weights[:8], "little")
-    header = json.loads(weights[8:start])
-    types = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
-    casts = []
-    for tensor in graph.initializer:
-        own = tensor.name.removeprefix("network.")
-        if own not in names:
-            continue
-        entry = header.get(names[own], {})
-        if entry.get("dtype") not in types or entry["shape"] != list(tensor.dims):
-            raise CheckpointError(f"{names[own]}: expected {list(tensor.dims)} in F16 or F32, found {entry or 'nothing'}.")
-        used, name = tensor.name, tensor.name
-        if entry["dtype"] == "F16":
-            name = f"{used}.half"
-            casts.append(helper.make_node("Cast", [name], [used], to=TensorProto.FLOAT))
-        first, last = entry["data_offsets"]
-        _clear(tensor)
-        tensor.name, tensor.data_type, tensor.data_location = name, types[entry["dtype"]], TensorProto.EXTERNAL
-        for key, value in (("location", WEIGHTS), ("offset", start + first), ("length", last - first)):
-            tensor.external_data.append(StringStringEntryProto(key=key, value=str(value)))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _clear(tensor: TensorProto) -> None:
-    for field in ("raw_data", "float_data", "int64_data", "int32_data", "double_data", "external_data"):
-        tensor.ClearField(field)
-
-
-def _strip(model: ModelProto) -> None:
-    """Remove names of files and lines of Python, and whatever else only helps to debug an export."""
-    model.ClearField("metadata_props")
-    for function in model.functions:
-        function.ClearField("metadata_props")
-    for what in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        what.ClearField("metadata_props")
-        what.ClearField("doc_string")
-    model.graph.ClearField("value_info")
-
-
-def _first_names(model: nn.Module) -> dict[str, str]:
-    """For each parameter and buffer, under all its names, the one in the file: a shared module is stored once."""
-    first: dict[int, str] = {}
-    everything = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
-    return {name: first.setdefault(id(value), name) for name, value in everything}
-
-
-def _stored(model: nn.Module) -> bytes:
-    from safetensors.torch import save
-
-    kept = set(model.state_dict())
-    named = (*model.named_parameters(), *model.named_buffers())
-    return save({name: _rounded(name, value, store=True) for name, value in named if name in kept})
-
-
-def _rounded(name: str, value: Tensor, store: bool = False) -> Tensor:
-    value = value.detach()
-    if value.ndim < 2 or value.dtype != torch.float32:
-        return value.contiguous()
-    half = value.half()
-    if not half.isfinite().all():
-        raise SettingsError(f"{name} holds {value.abs().max():.3g}; half precision ends at 65504.")
-    return half.contiguous() if store else half.float()
+    return Exported(graph.SerializeToString(), weights, shape, int(example[0].shape[1]), modules)
 
 
 @contextmanager

@@ -8,45 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 import traitlets
-from torch import Tensor, nn
+from torch import nn
 
-from guided_attention.data import Volume
-from guided_attention.errors import SettingsError, require_choice
-from guided_attention.export import WEIGHTS, Exported, export_network, export_weights, halved
+from guided_attention.errors import require_choice
+from guided_attention.export import WEIGHTS, Exported, export_network, export_weights
 from guided_attention.files import write_bytes
+from guided_attention.half import halved
 from guided_attention.widgets.base import GuidedWidget
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of, place_of, predicted
-from guided_attention.widgets.pack import pack, pack_rows, unpack
+from guided_attention.widgets.live_data import RUNTIME_FILES, Image, input_of, live_data, runtime_folder, slices_of
+from guided_attention.widgets.pack import unpack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["RUNTIME_FILES", "LiveNetwork", "runtime_folder"]
+__all__ = ["LiveNetwork"]
 
-Image = Volume | Slice | np.ndarray | Tensor
-
-#: What the page fetches beside the weights: ONNX Runtime Web.
-RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
 TOOLS = ("look", "erase", "brighten", "darken", "draw")
-
-
-def runtime_folder() -> Path:
-    """Return the folder of ONNX Runtime Web in the repository, ``book/_vendor/onnxruntime-web``.
-
-    Raises
-    ------
-    SettingsError
-        If the package is installed without its repository.
-    """
-    folder = Path(__file__).resolve().parents[3] / "book" / "_vendor" / "onnxruntime-web"
-    if not all((folder / name).is_file() for name in RUNTIME_FILES):
-        raise SettingsError(
-            f"{folder}: expected {' and '.join(RUNTIME_FILES)}, with which the browser runs networks. They are in the "
-            "book's repository: clone it and install the package from there (pip install -e .)."
-        )
-    return folder
 
 
 class LiveNetwork(GuidedWidget, script="live"):
@@ -106,7 +84,7 @@ class LiveNetwork(GuidedWidget, script="live"):
         Parameters
         ----------
         path : path
-            What `guided_attention.export.save_half` wrote, or the folder of a run.
+            What `guided_attention.half.save_half` wrote, or the folder of a run.
         images : slice, sequence of them, or dict
             What can be chosen; with names, or numbered. Volumes are prepared as in the network's training; see
             `guided_attention.widgets.inputs.as_slice`.
@@ -120,11 +98,10 @@ class LiveNetwork(GuidedWidget, script="live"):
         CheckpointError, SettingsError
             As for `guided_attention.export.export_weights`.
         """
-        exported, model = export_weights(path)
-        inputs = load_inputs(path)
-        name = Path(path).name if Path(path).suffix else "model.safetensors"
+        exported, model, spec = export_weights(path)
+        name = "model.safetensors" if Path(path).is_dir() else Path(path).name
         urls = {"runtime": runtime, "weights": weights or f"../{name}"}
-        return cls._make(exported, model, images, urls, inputs)
+        return cls._make(exported, model, images, urls, spec.inputs)
 
     @classmethod
     def from_model(
@@ -153,7 +130,7 @@ class LiveNetwork(GuidedWidget, script="live"):
             ``how`` and ``normalisation``, see `guided_attention.widgets.inputs.as_slice`.
         """
         if size is None:
-            size = tuple(_slices(images, inputs)[0][1].x.shape[2:])
+            size = tuple(slices_of(images, inputs)[0][1].x.shape[2:])
         exported = export_network(model, size)
         if isinstance(size, int) or size[0] == size[1]:
             inputs = {"size": size if isinstance(size, int) else size[0], **inputs}
@@ -163,42 +140,10 @@ class LiveNetwork(GuidedWidget, script="live"):
     def _make(
         cls, exported: Exported, model: nn.Module, images: Any, urls: dict[str, str], inputs: dict[str, Any]
     ) -> LiveNetwork:
-        slices, masks = [], []
-        for name, found in _slices(images, inputs):
-            if tuple(found.x.shape[1:]) != exported.shape or exported.shape[0] != 1:
-                raise SettingsError(f"slice {name!r}: expected 1 x {exported.shape[1]} x {exported.shape[2]}, "
-                                    f"the network's input, found {tuple(found.x.shape[1:])}.")
-            image = pack_rows(found.x.reshape(1, -1).numpy())
-            seen = _image(image, exported.shape)
-            mask = predicted(model, torch.from_numpy(seen))
-            if mask is None:
-                raise SettingsError("model: expected logits (1, K, H, W), as large as the image.")
-            masks.append(mask)
-            window = [float(seen.min()), float(seen.max())]
-            slices.append({"name": name, "image": image, "window": window, "prediction": pack(mask, "uint8")})
-        with torch.no_grad():
-            output = model(torch.from_numpy(seen))
-        most = np.full(1, getattr(output, "logits", output).shape[1] - 1, np.uint8)
-        maps, family = [], True
-        for number, module in enumerate(exported.modules):
-            own, scale, step, label = place_of(module["path"], number)
-            family = family and own
-            place = {"scale": scale, "step": step, "label": label, "index": number}
-            maps.append({**place, "grid": list(module["grid"]), "depth": module["depth"]})
-        data = {
-            "size": list(exported.shape[1:]),
-            "graph": pack(np.frombuffer(exported.graph, np.uint8), "uint8"),
-            "weights": WEIGHTS,
-            "bytes": [*((runtime_folder() / name).stat().st_size for name in RUNTIME_FILES), len(exported.weights)],
-            "classes": class_list(most),
-            "slices": slices,
-            "networks": [{"name": "network", "maps": maps}],
-            "family": family,
-            "normalisation": inputs.get("normalisation", "percentile"),
-        }
+        data, start = live_data(exported, model, images, inputs)
+        maps = data["networks"][0]["maps"]
         first = maps[0] if maps else {"scale": 0, "step": 1}
-        start = list(middle_of(masks[0], exported.shape[1:]))
-        widget = cls(data=data, position=start, urls=urls, scale=first["scale"], step=first["step"])
+        widget = cls(data=data, position=list(start), urls=urls, scale=first["scale"], step=first["step"])
         widget._exported = exported
         widget.on_msg(LiveNetwork._hand_over)
         return widget
@@ -211,7 +156,7 @@ class LiveNetwork(GuidedWidget, script="live"):
     def image(self, index: int | None = None) -> np.ndarray:
         """Return a slice, (1, 1, H, W) in float32, as the browser has it: rounded to 16 bits."""
         index = max(self.slice, 0) if index is None else index
-        return _image(self.data["slices"][index]["image"], (1, *self.data["size"]))
+        return input_of(self.data["slices"][index]["image"], self.data["size"])
 
     @cached_property
     def _files(self) -> bytes:
@@ -266,26 +211,3 @@ class LiveNetwork(GuidedWidget, script="live"):
             f"Left, an axial slice, {chosen['name']} (the patient's right is on the picture's left). Right, the same "
             f"slice with outlines of what the network finds; pixels: {found}."
         )
-
-
-def load_inputs(path: str | Path) -> dict[str, Any]:
-    """Return how the network of a file of weights wants its slices: ``size``, ``how``, ``normalisation``."""
-    from guided_attention.files import read_json
-
-    path = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
-    return dict(read_json(path.with_suffix(".json"))["inputs"])
-
-
-def _slices(images: Any, inputs: dict[str, Any]) -> list[tuple[str, Slice]]:
-    if isinstance(images, (Volume, Slice, np.ndarray, Tensor)):
-        images = [images]
-    if not isinstance(images, Mapping):
-        images = {str(number): image for number, image in enumerate(images, 1)}
-    if not images:
-        raise SettingsError("images: expected at least one slice, found none.")
-    options = {key: inputs[key] for key in ("size", "how", "normalisation") if key in inputs}
-    return [(name, as_slice(image, **options)) for name, image in images.items()]
-
-
-def _image(packed: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    return unpack(packed).astype(np.float32).reshape(1, *shape)

@@ -160,7 +160,9 @@ function render({ model, el }) {
     for (const picture of pictures) picture.draw();
     undo.disabled = !sheet.steps.length;
     reset.disabled = !sheet.steps.length;
-    canvas.style.touchAction = painting() ? "none" : "";
+    canvas.style.touchAction = painting() ? "none" : ""; // a finger that paints does not scroll
+    brush.hidden = !painting();
+    grey.hidden = model.get("tool") !== "draw";
     root.classList.toggle("ga-live-own", model.get("slice") === OWN);
     showNumbers();
   };

@@ -1,0 +1,122 @@
+"""What the live network hands over to the browser: graph, slices, and what PyTorch computed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from guided_attention.data import Volume
+from guided_attention.errors import SettingsError
+from guided_attention.export import WEIGHTS, Exported
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of, place_of, predicted
+from guided_attention.widgets.pack import pack, pack_rows, unpack
+
+__all__ = ["RUNTIME_FILES", "Image", "input_of", "live_data", "runtime_folder", "slices_of"]
+
+Image = Volume | Slice | np.ndarray | Tensor
+
+#: What the page fetches beside the weights: ONNX Runtime Web.
+RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
+
+
+def runtime_folder() -> Path:
+    """Return the folder of ONNX Runtime Web in the repository, ``book/_vendor/onnxruntime-web``.
+
+    Raises
+    ------
+    SettingsError
+        If the package is installed without its repository.
+    """
+    folder = Path(__file__).resolve().parents[3] / "book" / "_vendor" / "onnxruntime-web"
+    if not all((folder / name).is_file() for name in RUNTIME_FILES):
+        raise SettingsError(
+            f"{folder}: expected {' and '.join(RUNTIME_FILES)}, with which the browser runs networks. They are in the "
+            "book's repository: clone it and install the package from there (pip install -e .)."
+        )
+    return folder
+
+
+def slices_of(images: Mapping[str, Image] | Sequence[Image] | Image, inputs: dict[str, Any]) -> list[tuple[str, Slice]]:
+    """Return the slices with their names; ``inputs`` holds ``size``, ``how`` and ``normalisation`` for volumes."""
+    if isinstance(images, Volume | Slice | np.ndarray | Tensor):
+        images = [images]
+    if not isinstance(images, Mapping):
+        images = {str(number): image for number, image in enumerate(images, 1)}
+    if not images:
+        raise SettingsError("images: expected at least one slice, found none.")
+    options = {key: inputs[key] for key in ("size", "how", "normalisation") if key in inputs}
+    return [(name, as_slice(image, **options)) for name, image in images.items()]
+
+
+def input_of(packed: dict[str, Any], size: Sequence[int]) -> np.ndarray:
+    """Return a packed slice as the network gets it in the browser, float32 (1, 1, H, W)."""
+    return unpack(packed).astype(np.float32).reshape(1, 1, *size)
+
+
+def live_data(
+    exported: Exported,
+    model: nn.Module,
+    images: Mapping[str, Image] | Sequence[Image] | Image,
+    inputs: dict[str, Any],
+) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Return the ``data`` of a `guided_attention.widgets.LiveNetwork`, and the position that it starts with.
+
+    Parameters
+    ----------
+    exported : Exported
+        The network for the browser.
+    model : nn.Module
+        The same network; it computes what is shown before the browser's is loaded.
+    images, inputs
+        As for `slices_of`.
+
+    Raises
+    ------
+    SettingsError
+        If a slice is no input of the network, or its output no map of classes.
+    """
+    size = exported.shape[1:]
+    found = slices_of(images, inputs)
+    slices = []
+    for name, one in found:
+        if tuple(one.x.shape[1:]) != exported.shape or exported.shape[0] != 1:
+            raise SettingsError(
+                f"slice {name!r}: expected an input of the network, 1 x {size[0]} x {size[1]}, found "
+                f"{' x '.join(map(str, one.x.shape[1:]))}."
+            )
+        image = pack_rows(one.x.reshape(1, -1).numpy())
+        x = torch.from_numpy(input_of(image, size))
+        mask = predicted(model, x)
+        if mask is None:
+            raise SettingsError("model: expected logits (1, K, H, W), as large as the image, with K of 2 or more.")
+        window = [float(x.min()), float(x.max())]
+        if window[0] == window[1]:
+            raise SettingsError(f"slice {name!r}: all its pixels are equally grey.")
+        slices.append({"name": name, "image": image, "window": window, "prediction": pack(mask, "uint8")})
+    data = {
+        "size": list(size),
+        "graph": pack(np.frombuffer(exported.graph, np.uint8), "uint8"),
+        "weights": WEIGHTS,
+        "bytes": [*((runtime_folder() / name).stat().st_size for name in RUNTIME_FILES), len(exported.weights)],
+        "classes": class_list(np.array([exported.classes - 1]))[: exported.classes],
+        "slices": slices,
+        "normalisation": inputs.get("normalisation", "percentile"),
+        **_maps(exported),
+    }
+    return data, middle_of(unpack(slices[0]["prediction"]), tuple(size))
+
+
+def _maps(exported: Exported) -> dict[str, Any]:
+    """Scale, step and sizes of each attention module, as the choices of `AttentionExplorer` want them."""
+    maps, family = [], True
+    for number, module in enumerate(exported.modules):
+        own, scale, step, label = place_of(module["path"], number)
+        family = family and own
+        sizes = {"grid": list(module["grid"]), "depth": module["depth"]}
+        maps.append({"scale": scale, "step": step, "label": label, "index": number, **sizes})
+    return {"networks": [{"name": "network", "maps": maps}], "family": family}
