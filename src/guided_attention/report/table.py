@@ -59,7 +59,7 @@ class Table:
             return (
                 "<tr>"
                 + "".join(
-                    f'<{tag} style="text-align: {side}">{html.escape(cell)}</{tag}>'
+                    f'<{tag} style="text-align: {side}; padding: 0.2em 0.5em">{html.escape(cell)}</{tag}>'
                     for cell, side in zip(cells, align, strict=True)
                 )
                 + "</tr>"
