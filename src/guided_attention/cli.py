@@ -68,7 +68,7 @@ def train(
     _use_threads(threads)
     source = open_data(data, sequence, phase)
     chosen = get_preset(preset)
-    if epochs is not None:
+    if epochs is not None and epochs != chosen.fit.epochs:
         chosen = replace(chosen, name=f"{preset}-epochs{epochs}", fit=replace(chosen.fit, epochs=epochs))
     cell = Cell(model, fold, seed)
     out = out or run_folder("runs", source.name, cell, chosen.name)

@@ -138,7 +138,7 @@ def main() -> None:
 
     The starting process keeps the pipe open as long as it lives: however it dies, none of its trainings is left over.
     """
-    line = sys.stdin.readline()
+    line = _read_line()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         run_job(Job.from_json(line))
@@ -147,8 +147,16 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
+def _read_line() -> str:
+    line = b""
+    while not line.endswith(b"\n") and (more := os.read(0, 65536)):  # unbuffered: the thread below reads on from here
+        line += more
+    return line.decode()
+
+
 def _end_with_parent() -> None:
-    sys.stdin.read()
+    while os.read(0, 4096):  # not sys.stdin, whose lock Python wants at its own end
+        pass
     os._exit(3)  # nothing to tidy up: whatever is on disk is whole
 
 
