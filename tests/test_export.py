@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from guided_attention.models.attention import PositionAttention
 from guided_attention.onnx_weights import point_into
 from guided_attention.weights import ModelSpec, load_network
 from guided_attention.widgets import LiveNetwork
-from guided_attention.widgets.live_data import RUNTIME_FILES, runtime_folder
+from guided_attention.widgets.live_data import RUNTIME_FILES, live_data, runtime_folder
 from small_live import INPUTS, OPTIONS, SIZE
 
 GUIDED = {**OPTIONS, "semantic": "shared", "semantic_widths": (4, 4, 4)}
@@ -168,11 +167,12 @@ def test_vendored_runtime_is_as_published():
         assert hashlib.sha256(content).hexdigest() == digest, name
 
 
-class TestWidget:
-    @pytest.fixture(scope="class")
-    def live(self) -> LiveNetwork:
-        return LiveNetwork.from_model(own_network(), {"one": image((16, 16)), "two": image((16, 16)) ** 2})
+@pytest.fixture(scope="module")
+def live() -> LiveNetwork:
+    return LiveNetwork.from_model(own_network(), {"one": image((16, 16)), "two": image((16, 16)) ** 2})
 
+
+class TestWidget:
     def test_a_notebook_gets_runtime_and_weights_in_parts(self, live, monkeypatch):
         sent = []
         monkeypatch.setattr(live, "send", lambda content, buffers: sent.append((content, buffers[0])))
@@ -216,9 +216,9 @@ class TestWidget:
             ({"b": image((16, 18))}, r"slice 'b': expected an input of the network, 1 x 16 x 16, found 1 x 16 x 18"),
         ],
     )
-    def test_slices_that_cannot_be_shown(self, images, message):
+    def test_slices_that_cannot_be_shown(self, live, images, message):
         with pytest.raises(SettingsError, match=message):
-            LiveNetwork.from_model(own_network(), images, size=16)
+            live_data(live._exported, own_network(), images, {})
 
     def test_a_network_that_segments_nothing(self):
         with pytest.raises(SettingsError, match="expected logits"):
@@ -227,8 +227,3 @@ class TestWidget:
     def test_unknown_slice(self, live):
         with pytest.raises(SettingsError, match="slice=2 is unknown; choose one of -1, 0, 1"):
             live.slice = 2
-
-    def test_its_own_place_of_weights(self, weights):
-        live = LiveNetwork.from_weights(weights, image())
-        assert live.urls == {"runtime": "../onnxruntime-web/", "weights": "../net.safetensors"}
-        assert json.dumps(live.data["networks"]).count('"index"') == 8
