@@ -44,7 +44,7 @@ function render({ model, el }) {
     name: slice.name, values: Float32Array.from(floats(slice.image)), window: slice.window, prediction: bytes(slice.prediction),
   }, size)]));
   const engine = new Engine();
-  const state = { ready: false, loading: false, busy: false, again: false, gone: false, bytes: 0, milliseconds: null, row: null, brush: null };
+  const state = { ready: false, loading: false, busy: false, again: false, gone: false, bytes: 0, answers: 0, milliseconds: null, row: null, brush: null };
 
   const page = () => pages.get(model.get("slice")) ?? pages.get(0);
   const painting = () => state.ready && model.get("tool") !== "look";
@@ -188,6 +188,7 @@ function render({ model, el }) {
       asked.labels = classesOf(values.logits, classes, pixels);
       asked.first ??= asked.labels;
       state.milliseconds = milliseconds;
+      state.answers += 1;
     } catch (error) {
       failed(error);
     }
@@ -364,7 +365,7 @@ function render({ model, el }) {
     ...choices.map((choice) => choice.stop),
   ];
   root.inspect = () => ({
-    ready: state.ready, busy: state.busy || state.loading, bytes: state.bytes, milliseconds: state.milliseconds, slice: model.get("slice"),
+    ready: state.ready, busy: state.busy || state.loading, bytes: state.bytes, answers: state.answers, milliseconds: state.milliseconds, slice: model.get("slice"),
     logits: page().answer ? Array.from(page().answer.logits) : null, row: state.row ? Array.from(state.row) : null,
     image: Array.from(page().sheet.values), counts: now(), differing: differing(), changed: page().sheet.changed(), problem: problem.textContent,
   });
