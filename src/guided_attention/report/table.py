@@ -59,7 +59,7 @@ class Table:
             return (
                 "<tr>"
                 + "".join(
-                    f'<{tag} style="text-align: {side}; padding: 0.2em 0.5em">{html.escape(cell)}</{tag}>'
+                    f'<{tag} style="text-align: {side}; padding: 0.2em 0.5em">{_unbroken(cell)}</{tag}>'
                     for cell, side in zip(cells, align, strict=True)
                 )
                 + "</tr>"
@@ -67,7 +67,8 @@ class Table:
 
         return "\n".join(
             [
-                f"<table><caption>{html.escape(self.title)}</caption>",
+                # The theme knows pandas' class, and gives other tables of an output a light ground on a dark page.
+                f'<table class="dataframe"><caption>{html.escape(self.title)}</caption>',
                 f"<thead>{row(self.columns, 'th')}</thead><tbody>",
                 *(row(cells, "td") for cells in self.rows),
                 "</tbody></table>",
@@ -98,6 +99,11 @@ class Table:
 
     def __str__(self) -> str:
         return self.to_markdown()
+
+
+def _unbroken(cell: str) -> str:
+    """Escape for HTML; a narrow cell may break before ± and not behind it."""
+    return html.escape(cell).replace("± ", "±\u00a0")
 
 
 def _latex(text: str) -> str:
