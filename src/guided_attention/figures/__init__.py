@@ -10,6 +10,7 @@ from guided_attention.figures.boxes import show_boxes
 from guided_attention.figures.convergence import show_convergence
 from guided_attention.figures.curves import show_curves
 from guided_attention.figures.diagrams import show_network, show_scale
+from guided_attention.figures.failures import KIND_COLOURS, failure_legend, show_failures
 from guided_attention.figures.members import show_members
 from guided_attention.figures.networks import DRAWN, show_design
 from guided_attention.figures.reliability import show_reliability
@@ -20,8 +21,10 @@ from guided_attention.figures.slices import ORGAN_COLOURS, organ_legend, show_er
 
 __all__ = [
     "DRAWN",
+    "KIND_COLOURS",
     "MaskRow",
     "ORGAN_COLOURS",
+    "failure_legend",
     "organ_legend",
     "show_asking",
     "show_attention",
@@ -30,6 +33,7 @@ __all__ = [
     "show_curves",
     "show_design",
     "show_errors",
+    "show_failures",
     "show_map",
     "show_members",
     "show_network",
