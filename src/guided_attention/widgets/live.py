@@ -54,7 +54,7 @@ class LiveNetwork(GuidedWidget, script="live"):
 
     Notes
     -----
-    Used in the chapter *Ablation*.
+    Used in the chapter *The network in the page*.
     """
 
     slice = traitlets.Int(0).tag(sync=True)
@@ -89,7 +89,8 @@ class LiveNetwork(GuidedWidget, script="live"):
             What can be chosen; with names, or numbered. Volumes are prepared as in the network's training; see
             `guided_attention.widgets.inputs.as_slice`.
         weights : str, optional
-            Where the page finds this file, relative to itself; default one folder above.
+            Where the page finds this file, relative to itself; default one folder above, in a folder of the same
+            name as here (so the chapters find what lies in ``book/weights``).
         runtime : str
             Where the page finds ONNX Runtime Web; in the book it is one folder above the chapters.
 
@@ -99,8 +100,8 @@ class LiveNetwork(GuidedWidget, script="live"):
             As for `guided_attention.export.export_weights`.
         """
         exported, model, spec = export_weights(path)
-        name = "model.safetensors" if Path(path).is_dir() else Path(path).name
-        urls = {"runtime": runtime, "weights": weights or f"../{name}"}
+        file = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+        urls = {"runtime": runtime, "weights": weights or f"../{file.resolve().parent.name}/{file.name}"}
         return cls._make(exported, model, images, urls, spec.inputs)
 
     @classmethod
@@ -154,7 +155,7 @@ class LiveNetwork(GuidedWidget, script="live"):
         return proposal["value"]
 
     def image(self, index: int | None = None) -> np.ndarray:
-        """Return a slice, (1, 1, H, W) in float32, as the browser has it: rounded to 16 bits."""
+        """Return a slice as the network gets it, float32 (1, 1, H, W); default the present one."""
         index = max(self.slice, 0) if index is None else index
         return input_of(self.data["slices"][index]["image"], self.data["size"])
 

@@ -14,7 +14,7 @@ from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
 from guided_attention.export import WEIGHTS, Exported
 from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of, place_of, predicted
-from guided_attention.widgets.pack import pack, pack_rows, unpack
+from guided_attention.widgets.pack import pack, unpack
 
 __all__ = ["RUNTIME_FILES", "Image", "input_of", "live_data", "runtime_folder", "slices_of"]
 
@@ -55,7 +55,7 @@ def slices_of(images: Mapping[str, Image] | Sequence[Image] | Image, inputs: dic
 
 def input_of(packed: dict[str, Any], size: Sequence[int]) -> np.ndarray:
     """Return a packed slice as the network gets it in the browser, float32 (1, 1, H, W)."""
-    return unpack(packed).astype(np.float32).reshape(1, 1, *size)
+    return unpack(packed).reshape(1, 1, *size)
 
 
 def live_data(
@@ -89,7 +89,7 @@ def live_data(
                 f"slice {name!r}: expected an input of the network, 1 x {size[0]} x {size[1]}, found "
                 f"{' x '.join(map(str, one.x.shape[1:]))}."
             )
-        image = pack_rows(one.x.reshape(1, -1).numpy())
+        image = pack(one.x[0, 0].numpy(), "float32")  # rounded, it would cost more than all else together
         x = torch.from_numpy(input_of(image, size))
         mask = predicted(model, x)
         if mask is None:
