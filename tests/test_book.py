@@ -197,3 +197,16 @@ def test_the_pipeline_starts_without_sphinx_or_papermill():
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_what_a_cell_printed_in_pieces_is_one_output():
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    from guided_attention.book.execute import _clean
+
+    said = [new_output("stream", name="stdout", text=text) for text in ("a\n", "b\n")]
+    shown = new_output("display_data", data={"text/plain": "picture"})
+    notebook = new_notebook(cells=[new_code_cell("1", outputs=[*said, shown, said[0].copy()])])
+    _clean(notebook)
+    texts = [output.get("text") for output in notebook.cells[0].outputs]
+    assert texts == ["a\nb\n", None, "a\n"]

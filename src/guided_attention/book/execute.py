@@ -117,13 +117,24 @@ def _refuse_stderr(notebook: Any, stem: str) -> None:
 
 
 def _clean(notebook: Any) -> None:
-    """Hide the cell that papermill injected and drop its metadata, which holds this machine's paths."""
+    """Hide the cell that papermill injected and drop its metadata, which holds this machine's paths.
+
+    Lines that a cell printed in one go become one output; a busy machine cuts them where it likes.
+    """
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         tags = cell.metadata.get("tags", [])
         if "injected-parameters" in tags:
             cell.metadata["tags"] = [*tags, "remove-cell"]
+        outputs: list[Any] = []
+        for output in cell.get("outputs", []):
+            if outputs and output.output_type == "stream" == outputs[-1].output_type:
+                outputs[-1]["text"] += output.text
+            else:
+                outputs.append(output)
+        if outputs:
+            cell["outputs"] = outputs
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
