@@ -5,9 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"ChannelExplorer": "channel", "LiveNetwork": "live", "PositionExplorer": "position"}
+_HOMES = {
+    "ChannelExplorer": "channel",
+    "LiveNetwork": "live",
+    "PositionExplorer": "position",
+    "VolumeBrowser": "volume_browser",
+}
 
-__all__ = ["ChannelExplorer", "LiveNetwork", "PositionExplorer"]
+__all__ = ["ChannelExplorer", "LiveNetwork", "PositionExplorer", "VolumeBrowser"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,197 @@
+"""Volume browser: go through the slices, prediction against reference, and see where Dice comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets
+from torch import Tensor, nn
+
+from guided_attention.data import Volume
+from guided_attention.errors import SettingsError
+from guided_attention.metrics import mean_surface_distance
+from guided_attention.prediction import predict_volume
+from guided_attention.widgets.base import GuidedWidget
+from guided_attention.widgets.inputs import class_list, grey_values
+from guided_attention.widgets.pack import pack, unpack
+from guided_attention.widgets.volume_data import as_classes, as_image, body, pack_grey
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["VolumeBrowser"]
+
+
+class VolumeBrowser(GuidedWidget, script="volume_browser"):
+    """Scroll through a volume; lay prediction and reference over it, mark errors, read the metrics.
+
+    Parameters
+    ----------
+    volume : Volume
+        Image and, where there is one, reference labels.
+    prediction : Volume or array (D, H, W), optional
+        Predicted labels.
+    out_phase : Volume or array (D, H, W), optional
+        The same subject out of phase; a slider blends the two.
+    slice : int, optional
+        The slice to start with; default the one with the most organ pixels, or the middle.
+
+    Attributes
+    ----------
+    slice : int
+        Which slice, 0 the lowest.
+    organs : list of int
+        Classes that are drawn, and whose errors are marked.
+    predicted, reference : {"fill", "outline", "hide"}
+        How each is drawn.
+    errors : bool
+        Mark what the prediction missed and what it invented. A pixel of one organ taken for another is missed.
+    phase : float
+        0: in phase; 1: out of phase; between them, a blend.
+
+    Raises
+    ------
+    SettingsError
+        If shapes do not fit, labels are no classes, or there is no such slice.
+
+    Notes
+    -----
+    The page holds the body's bounding box. Labels are exact; grey values are as fine as `volume_data.GREY_BYTES`
+    allows (the widget says how fine). Dice and volume similarity (eq. 12, 13) are counted in the browser, for the
+    slice and for the volume; the mean surface distance (eq. 14) of the volume, in mm, comes from
+    `guided_attention.metrics.mean_surface_distance`. Used in the chapter *Looking at the masks*.
+    """
+
+    slice = traitlets.Int(0).tag(sync=True)
+    organs = traitlets.List(traitlets.Int()).tag(sync=True)
+    predicted = traitlets.Enum(("fill", "outline", "hide"), "fill").tag(sync=True)
+    reference = traitlets.Enum(("fill", "outline", "hide"), "outline").tag(sync=True)
+    errors = traitlets.Bool(False).tag(sync=True)
+    phase = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)
+
+    def __init__(
+        self,
+        volume: Volume,
+        prediction: Volume | np.ndarray | Tensor | None = None,
+        out_phase: Volume | np.ndarray | Tensor | None = None,
+        *,
+        slice: int | None = None,
+        **traits: Any,
+    ) -> None:
+        predicted = as_classes(prediction, volume.shape)
+        other = as_image("out_phase", out_phase, volume.shape)
+        labels = [found for found in (volume.labels, predicted) if found is not None]
+        box = body(volume.image, labels)
+        phases = pack_grey([grey_values(image)[box] for image in (volume.image, other) if image is not None])
+        if slice is None:
+            drawn = (labels[0] > 0).sum((1, 2)) if labels else np.zeros(1)
+            slice = int(drawn.argmax()) if drawn.any() else len(volume.image) // 2
+        classes = class_list(*labels)
+        data = {
+            "subject": volume.subject,
+            "spacing": list(volume.spacing),
+            "shape": [int(number) for number in volume.image[box].shape],
+            "corner": [int(side.start) for side in box[1:]],
+            "matrix": list(volume.shape[1:]),
+            **phases,
+            "labels": None if volume.labels is None else pack(volume.labels[box], "uint8"),
+            "prediction": None if predicted is None else pack(predicted[box], "uint8"),
+            "classes": classes,
+            "distances": _distances(volume, predicted, len(classes)),
+        }
+        super().__init__(data=data, slice=slice, **{"organs": list(range(1, len(classes))), **traits})
+
+    @classmethod
+    def from_model(
+        cls,
+        model: nn.Module,
+        volume: Volume,
+        *,
+        size: int | None = None,
+        how: str = "crop",
+        normalisation: str = "percentile",
+        device: str = "cpu",
+        **options: Any,
+    ) -> VolumeBrowser:
+        """Predict a volume and browse the result.
+
+        Parameters
+        ----------
+        model : nn.Module
+            Any network of the package.
+        volume : Volume
+            What is predicted; its labels, where there are any, are the reference.
+        size, how, normalisation, device
+            As for `predict_volume`; default size: the larger side of the volume's matrix.
+        **options
+            As for `VolumeBrowser`.
+
+        Raises
+        ------
+        SettingsError
+            As for `predict_volume` and `VolumeBrowser`.
+        """
+        size = size or max(volume.shape[1:])
+        found = predict_volume(model, volume, size=size, how=how, normalisation=normalisation, device=device)
+        return cls(volume, found, **options)
+
+    @traitlets.validate("slice")
+    def _there(self, proposal: dict[str, Any]) -> int:
+        if not 0 <= proposal["value"] < self.data["shape"][0]:
+            raise SettingsError(
+                f"slice={proposal['value']}: the volume has the slices 0 to {self.data['shape'][0] - 1}."
+            )
+        return proposal["value"]
+
+    def picture(self) -> Figure:
+        """Draw the slice with reference and prediction, and the errors where there are both."""
+        from matplotlib import pyplot as plt
+
+        from guided_attention.figures import organ_legend, show_errors, show_slice
+
+        rows, columns = self.data["shape"][1:]
+        image = unpack(self.data["phases"][0])[self.slice]
+        image = np.kron(image, np.ones((self.data["shrink"],) * 2, np.uint8))[:rows, :columns]
+        masks = {name: self._mask(key) for name, key in (("reference", "labels"), ("prediction", "prediction"))}
+        given = {name: mask for name, mask in masks.items() if mask is not None}
+        aspect = self.data["spacing"][1] / self.data["spacing"][2]
+        count = 3 if len(given) == 2 else 1
+        figure, axes = plt.subplots(1, count, figsize=(3.4 * count, 3.6), layout="constrained", squeeze=False)
+        for ax, (name, mask) in zip(axes[0], given.items() or [("", None)], strict=False):
+            show_slice(ax, image, mask, title=name, aspect=aspect)
+        if count == 3:
+            show_errors(axes[0, 2], image, masks["prediction"], masks["reference"], title="errors")
+        if given:
+            organ_legend(figure, errors=count == 3)
+        return figure
+
+    @property
+    def alt(self) -> str:
+        """What `picture` shows."""
+        masks = [self._mask("labels"), self._mask("prediction")]
+        where = f"Slice {self.slice + 1} of {self.data['shape'][0]} of {self.data['subject']}"
+        side = "the patient's right is on the picture's left"
+        if any(mask is None for mask in masks):
+            kinds = [name for name, mask in zip(("reference", "prediction"), masks, strict=True) if mask is not None]
+            named = f" with the outlines of the {kinds[0]}" if kinds else ""
+            return f"{where}{named}; {side}."
+        wrong = masks[0] != masks[1]
+        missed = int((wrong & (masks[0] > 0)).sum())
+        return (
+            f"{where}, three times: with the outlines of the reference, with those of the prediction, and with the "
+            f"errors: {missed} pixels missed, {int(wrong.sum()) - missed} invented; {side}."
+        )
+
+    def _mask(self, key: str) -> np.ndarray | None:
+        return None if self.data[key] is None else unpack(self.data[key])[self.slice]
+
+
+def _distances(volume: Volume, predicted: np.ndarray | None, classes: int) -> list[float | None] | None:
+    """Mean surface distance of every class in mm, None for background and where there is nothing to measure."""
+    if volume.labels is None or predicted is None:
+        return None
+    found = [
+        mean_surface_distance(predicted == value, volume.labels == value, volume.spacing) for value in range(1, classes)
+    ]
+    return [None, *(None if np.isnan(value) else float(value) for value in found)]
