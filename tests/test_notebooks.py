@@ -44,6 +44,14 @@ def test_the_header_installs_without_versions_and_makes_the_data(book):
     compile(data.source, "data cell", "exec")
 
 
+def test_a_chapter_that_reads_recorded_runs_brings_the_repository(book):
+    chapter = book.chapter("01_line")
+    chapter.write_text(chapter.read_text() + "\n```{code-cell} ipython3\nresults_folder()\n```\n")
+    install = make_notebook(book, "01_line").cells[1].source
+    assert "git clone -q --depth 1 --branch trunk https://github.com/someone/small guided-attention" in install
+    assert "pip install -q -e guided-attention" in install
+
+
 def test_the_header_is_in_the_notebook_only(book):
     assert "git+" not in book.chapter("01_line").read_text()
     assert all(INJECTED not in cell.metadata.get("tags", []) for cell in read_chapter(book, "01_line").cells)

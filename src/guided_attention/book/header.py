@@ -19,6 +19,20 @@ if importlib.util.find_spec("guided_attention") is None:
     %pip install -q "guided-attention @ git+{repository}@{branch}"
 """
 
+#: What lies in the repository and not in the package: recorded runs, weights, what a browser runs networks with.
+_NEEDS_REPOSITORY = re.compile(r"\b(results_folder|load_pretrained|LiveNetwork)\b")
+_CLONE = """\
+# On a fresh machine (Colab): fetch the repository, whose recorded runs or weights this chapter reads, and install from
+# it. Versions are not pinned, so what is there already stays.
+import importlib.util
+import os
+import sys
+if importlib.util.find_spec("guided_attention") is None:
+    !git clone -q --depth 1 --branch {branch} {repository} guided-attention
+    %pip install -q -e guided-attention
+    sys.path.insert(0, os.path.abspath("guided-attention/src"))
+"""
+
 _DATA = """\
 # The synthetic abdomen: made once, in seconds, no download. On your own machine a set that exists is used.
 from guided_attention.data import phantom_folder, write_phantom
@@ -46,7 +60,8 @@ def header_cells(book: Book, stem: str) -> list[Any]:
         f"[Open in Colab]({book.colab(stem)}) · [the chapter's text]({book.source(f'chapters/{stem}.md')}) · "
         f"[the book]({book.repository})\n\n*Made from the chapter's text by `make notebooks`: edit that, not this.*"
     )
-    install = _INSTALL.format(repository=book.repository, branch=book.branch).rstrip()
+    whole = _NEEDS_REPOSITORY.search(book.chapter(stem).read_text(encoding="utf-8"))
+    install = (_CLONE if whole else _INSTALL).format(repository=book.repository, branch=book.branch).rstrip()
     metadata = {"tags": [INJECTED]}
     return [
         new_markdown_cell(links, metadata=metadata),
