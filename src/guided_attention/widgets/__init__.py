@@ -9,10 +9,11 @@ _HOMES = {
     "ChannelExplorer": "channel",
     "LiveNetwork": "live",
     "PositionExplorer": "position",
+    "RefinementStepper": "stepper",
     "VolumeBrowser": "volume_browser",
 }
 
-__all__ = ["ChannelExplorer", "LiveNetwork", "PositionExplorer", "VolumeBrowser"]
+__all__ = ["ChannelExplorer", "LiveNetwork", "PositionExplorer", "RefinementStepper", "VolumeBrowser"]
 
 
 def __getattr__(name: str) -> Any:
