@@ -190,7 +190,7 @@ function render({ model, el }) {
     ].filter(Boolean));
     note.textContent = network.guided
       ? "Guided: what the decoder rebuilds of a step’s input multiplies, through one convolution, the step’s attention features."
-      : "Not guided: the attention features of step 1 go to step 2 as they are.";
+      : "Not guided: the attention features of each step go on as they are.";
     live.say(`${network.name}, scale ${map.scale}, step ${map.step}.${row ? ` Half of the attention on ${halfMass(row).length} of ${row.length} positions.` : ""}`);
   }
 
