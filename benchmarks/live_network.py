@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
-import shutil
 import statistics
 import tempfile
-import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from playwright.sync_api import Browser
 
+from browsing import add_browser, browser, serve
 from guided_attention.data import make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.files import write_text
@@ -34,18 +31,10 @@ from guided_attention.weights import ModelSpec, load_network
 from guided_attention.widgets import LiveNetwork
 from guided_attention.widgets.inputs import Slice, as_slice
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 #: Whether the network in a page has given so many answers.
 ANSWERED = (
     "count => { const it = document.querySelector('section.ga').inspect(); return it.answers >= count && !it.busy; }"
 )
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing about it."""
-
-    def log_message(self, *args: object) -> None:
-        """Print nothing."""
 
 
 def untrained(folder: Path, name: str) -> Path:
@@ -63,18 +52,13 @@ def slices_of(inputs: dict) -> list[Slice]:
     return [as_slice(volume, index=int(index), **inputs) for index in sorted(most)]
 
 
-def measure(program: str, folder: Path, widget: LiveNetwork, rounds: int) -> dict:
+def measure(running: Browser, folder: Path, widget: LiveNetwork, rounds: int) -> dict:
     """Run every slice in the browser ``rounds`` times; return logits, times and bytes."""
-    from playwright.sync_api import sync_playwright
-
     widget.save(folder / "page.html")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     logits, milliseconds = [], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/page.html")
+    with serve(folder) as address:
+        page = running.new_page()
+        page.goto(f"{address}/page.html")
         page.wait_for_selector('.ga-mount[data-state="ready"]')
         start = time.perf_counter()
         page.click('[data-act="load"]')
@@ -88,10 +72,7 @@ def measure(program: str, folder: Path, widget: LiveNetwork, rounds: int) -> dic
             found = page.eval_on_selector("section.ga", "root => root.inspect()")
             milliseconds.append(found["milliseconds"])
             logits.append((number, found["logits"]))
-        engine = f"Chromium {browser.version}"
-        browser.close()
-    server.shutdown()
-    server.server_close()
+    engine = f"Chromium {running.version}"
     return {"seconds_to_start": started, "logits": dict(logits), "milliseconds": milliseconds, "browser": engine}
 
 
@@ -100,12 +81,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="a .safetensors file; default: an untrained network")
     parser.add_argument("--model", default="ms-dual-guided", help="which untrained network (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=4, help="times that each slice is computed (default: 4)")
-    parser.add_argument("--browser", default=os.environ.get("GUIDED_ATTENTION_BROWSER"), help="a Chromium or Chrome")
+    add_browser(parser)
     parser.add_argument("--out", type=Path, help="write the numbers to this JSON file")
     arguments = parser.parse_args()
-    program = next(filter(None, map(shutil.which, [arguments.browser] if arguments.browser else BROWSERS)), None)
-    if program is None:
-        parser.error("found no Chromium or Chrome; name one by --browser")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         weights = arguments.weights or untrained(Path(folder), arguments.model)
@@ -114,7 +92,8 @@ def main() -> None:
         start = time.perf_counter()
         widget = LiveNetwork.from_weights(weights, slices)
         exporting = time.perf_counter() - start
-        found = measure(program, Path(folder), widget, arguments.rounds)
+        with browser(parser, arguments.browser) as running:
+            found = measure(running, Path(folder), widget, arguments.rounds)
         page = (Path(folder) / "page.html").stat().st_size
     apart, own = 0.0, []
     with torch.no_grad():

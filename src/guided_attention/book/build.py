@@ -13,6 +13,7 @@ from pathlib import Path
 
 from guided_attention.book.chapters import execute_chapters
 from guided_attention.book.layout import Book, BookError
+from guided_attention.book.lighten import lighten
 from guided_attention.book.notebooks import stale_notebooks
 from guided_attention.book.pages import check_pages
 from guided_attention.book.stage import stage
@@ -49,6 +50,7 @@ def build_book(book: Book, preset: str = "quick", jobs: int | None = None) -> Pa
     costs = execute_chapters(book, preset, jobs)
     _say("pages", clock)
     make_pages(book, stage(book, costs, describe_machine(costs)))
+    lighten(book.html)
     _say("checks", clock)
     problems = check_pages(book)
     if problems:
