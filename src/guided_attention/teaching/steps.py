@@ -1,0 +1,58 @@
+"""Checkers for the exercises of the chapter *What guidance does, step by step*."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from guided_attention.teaching.feedback import Feedback
+
+__all__ = ["check_places_share", "check_two_steps"]
+
+Map = Callable[[np.ndarray], np.ndarray]
+
+
+def check_two_steps(two_steps: Callable[[np.ndarray, np.ndarray, Map, Map], np.ndarray]) -> Feedback:
+    """Check the data flow of a guided scale, ``two_steps(raw, fused, attend, gate)``, on arrays of one channel."""
+    raw, fused = np.full((2, 2), 1.0), np.full((2, 2), 2.0)
+    found = np.asarray(two_steps(raw, fused, lambda x: x, lambda x: x), dtype=float)
+    if found.shape != raw.shape:
+        return Feedback(False, f"shape {found.shape}, expected {raw.shape}: nothing is summed over positions.")
+    value = float(found.flat[0])
+    known = {
+        9.0: "9 is the product of step 1. Build the input of step 2 from it, and go on.",
+        81.0: "81: step 2 got the product itself, not the raw features beside the product times the fused ones.",
+        324.0: "324: the raw features are missing from the input of step 2.",
+        121.0: "121: the fused features and the product were added; multiply them.",
+        100.0: "100: the product of step 1 has not met the fused features.",
+        19.0: "19: step 2 was attended to and not gated, or the other way round; both steps have both.",
+        49.0: "49: step 1 was attended to and not gated; both steps have both.",
+    }
+    if value in known:
+        return Feedback(False, known[value])
+    if not np.allclose(found, 361):
+        return Feedback(False, f"{value:g}, expected 361: A1 = 3 * 3, then 1 + 9 * 2 = 19, then 19 * 19.")
+    halved = float(np.asarray(two_steps(raw, fused, lambda x: x, lambda x: x / 2)).flat[0])
+    if not math.isclose(halved, 50.0):
+        return Feedback(False, f"With a gate of half its input: {halved:g}, expected 50. Use `gate` in both steps.")
+    return Feedback(True, "Attend, gate, let the product choose from the fused features, and again.")
+
+
+def check_places_share(share: Callable[[np.ndarray], float]) -> Feedback:
+    """Check the share of a gate's variance that lies between positions, ``share(gate)``; the gate is (C, h, w)."""
+    gate = np.array([[[1.0, 3.0]], [[5.0, 7.0]]])
+    found = float(share(gate))
+    if math.isclose(found, 0.2):
+        single = float(share(gate[:1]))
+        if not math.isclose(single, 1.0):
+            return Feedback(False, f"For one channel alone all variance lies between positions: 1, not {single:g}.")
+        return Feedback(True, "Mean variance within a channel, over the variance of all.")
+    if math.isclose(found, 0.8):
+        return Feedback(False, "0.8 is the knobs' share: the variance of the channels' means. The rest is wanted.")
+    if math.isclose(found, 1.0):
+        return Feedback(False, "1 is the variance within channels; divide by the variance of the whole gate.")
+    if math.isclose(found, math.sqrt(0.2)):
+        return Feedback(False, "That is the ratio of standard deviations; variances add up, these do not.")
+    return Feedback(False, f"{found:g}, expected 0.2: variance 1 within each channel, 5 in all.")
