@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from guided_attention.teaching import check_places_share, check_two_steps
+from guided_attention.teaching import check_atlas_share, check_two_steps
 
 
 def two_steps(raw, fused, attend, gate):
@@ -24,7 +24,7 @@ def flow(second_input, second=lambda x, attend, gate: attend(x) * gate(x), gated
 
 def test_right_answers():
     assert check_two_steps(two_steps)
-    assert check_places_share(lambda gate: gate.var((1, 2)).mean() / gate.var())
+    assert check_atlas_share(lambda gate: gate.mean(0).var() / gate.var())
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_mistakes_with_the_flow(wrong, words):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda gate: gate.mean((1, 2)).var() / gate.var(), "the knobs' share"),
-        (lambda gate: gate.var((1, 2)).mean(), "divide by the variance"),
-        (lambda gate: gate.std((1, 2)).mean() / gate.std(), "standard deviations"),
-        (lambda gate: 0.2, "For one channel alone"),
-        (lambda gate: 3.0, "expected 0.2"),
+        (lambda gate: gate.var(0).mean() / gate.var(), "the share that stays"),
+        (lambda gate: gate.mean(0).var(), "divide by the variance"),
+        (lambda gate: gate.mean(0).std() / gate.std(), "standard deviations"),
+        (lambda gate: 0.8, "the share is 1"),
+        (lambda gate: 3.0, "expected 0.8"),
     ],
 )
 def test_mistakes_with_the_share(wrong, words):
-    verdict = check_places_share(wrong)
+    verdict = check_atlas_share(wrong)
     assert not verdict
     assert words in verdict.message

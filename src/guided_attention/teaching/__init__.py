@@ -13,12 +13,13 @@ from guided_attention.teaching.evaluation import check_dice, check_msd_both, che
 from guided_attention.teaching.family import check_channel_mask, check_field, check_map_mebibytes, check_silence
 from guided_attention.teaching.feedback import Feedback
 from guided_attention.teaching.masks import check_edge_share, check_island_cost, check_keep_largest
-from guided_attention.teaching.steps import check_places_share, check_two_steps
+from guided_attention.teaching.steps import check_atlas_share, check_two_steps
 from guided_attention.teaching.touch import check_half_of_the_attention, check_times_chance
 from guided_attention.teaching.training import check_first_loss, check_patient_rate, check_weight_for_sum
 
 __all__ = [
     "Feedback",
+    "check_atlas_share",
     "check_channel_mask",
     "check_coordinates",
     "check_dice",
@@ -39,7 +40,6 @@ __all__ = [
     "check_paired",
     "check_pareto",
     "check_patient_rate",
-    "check_places_share",
     "check_position_attention",
     "check_query_gradient",
     "check_right_p",

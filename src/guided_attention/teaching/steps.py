@@ -9,7 +9,7 @@ import numpy as np
 
 from guided_attention.teaching.feedback import Feedback
 
-__all__ = ["check_places_share", "check_two_steps"]
+__all__ = ["check_atlas_share", "check_two_steps"]
 
 Map = Callable[[np.ndarray], np.ndarray]
 
@@ -40,19 +40,19 @@ def check_two_steps(two_steps: Callable[[np.ndarray, np.ndarray, Map, Map], np.n
     return Feedback(True, "Attend, gate, let the product choose from the fused features, and again.")
 
 
-def check_places_share(share: Callable[[np.ndarray], float]) -> Feedback:
-    """Check the share of a gate's variance that lies between positions, ``share(gate)``; the gate is (C, h, w)."""
-    gate = np.array([[[1.0, 3.0]], [[5.0, 7.0]]])
+def check_atlas_share(share: Callable[[np.ndarray], float]) -> Feedback:
+    """Check the share of the variance that the mean gate keeps, ``share(gate)``; gates are (slices, C, h, w)."""
+    gate = np.array([[[[1.0, 5.0]]], [[[3.0, 7.0]]]])
     found = float(share(gate))
-    if math.isclose(found, 0.2):
-        single = float(share(gate[:1]))
-        if not math.isclose(single, 1.0):
-            return Feedback(False, f"For one channel alone all variance lies between positions: 1, not {single:g}.")
-        return Feedback(True, "Mean variance within a channel, over the variance of all.")
     if math.isclose(found, 0.8):
-        return Feedback(False, "0.8 is the knobs' share: the variance of the channels' means. The rest is wanted.")
-    if math.isclose(found, 1.0):
-        return Feedback(False, "1 is the variance within channels; divide by the variance of the whole gate.")
-    if math.isclose(found, math.sqrt(0.2)):
+        same = float(share(np.repeat(gate[:1], 2, axis=0)))
+        if not math.isclose(same, 1.0):
+            return Feedback(False, f"Where all slices have the same gate the share is 1, not {same:g}.")
+        return Feedback(True, "The variance of the mean gate, over the variance of all.")
+    if math.isclose(found, 0.2):
+        return Feedback(False, "0.2 is what differs between slices; the share that stays is wanted.")
+    if math.isclose(found, 4.0):
+        return Feedback(False, "4 is the variance of the mean gate; divide by the variance of all gates.")
+    if math.isclose(found, math.sqrt(0.8)):
         return Feedback(False, "That is the ratio of standard deviations; variances add up, these do not.")
-    return Feedback(False, f"{found:g}, expected 0.2: variance 1 within each channel, 5 in all.")
+    return Feedback(False, f"{found:g}, expected 0.8: the mean gate is 2 and 6, variance 4, of 5 in all.")

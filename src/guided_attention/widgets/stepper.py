@@ -41,7 +41,7 @@ class RefinementStepper(AttentionExplorer, script="stepper"):
 
     Notes
     -----
-    Used in the chapter *Training the network*.
+    Used in the chapter *What guidance does, step by step*.
     """
 
     shown = traitlets.Enum(("features", "rebuilt", "passed"), "features").tag(sync=True)
