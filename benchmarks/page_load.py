@@ -31,7 +31,7 @@ def load(running: Browser, address: str, root: Path, page: str) -> dict:
     """Open one page as a first visitor; return bytes by kind and the time until all widgets stand."""
     context = running.new_context(viewport={"width": 1440, "height": 900})
     opened, responses = context.new_page(), []
-    opened.on("response", responses.append)
+    opened.on("response", lambda response: responses.append(response))
     opened.goto(f"{address}/{page}", wait_until="commit")
     ready = opened.wait_for_function(MOUNTED, polling=20).json_value()
     opened.wait_for_load_state("networkidle")

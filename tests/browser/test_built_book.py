@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-import re
-from pathlib import Path
 
 import pytest
-from browser_tools import serve
+from built_pages import HTML, PAGES, ROOT, WITH_WIDGETS, served, visit  # noqa: F401  (a fixture)
 
-from guided_attention.book.layout import Book
 from guided_attention.report import load_results, report_digest
 
-ROOT = Path(__file__).parents[2]
-HTML = ROOT / "_build" / "html"
-PAGES = Book(ROOT).pages
-#: Jupyter Book 1 puts the same inline script of sphinx-thebe on every page twice.
-KNOWN = "Identifier 'THEBE_JS_URL' has already been declared"
 pytestmark = pytest.mark.built_book
-
-
-@pytest.fixture(scope="module")
-def served():
-    """Return the built book, its address, and no widgets of our own."""
-    with serve(HTML) as address:
-        yield HTML, address, []
-
-
-def visit(show, page, **options):
-    """Open a page of the book; return it when formulas and widgets stand."""
-    opened = show.open(f"{page}.html", **options)
-    opened.wait_for_load_state("load")
-    if opened.locator(".math").count():
-        opened.wait_for_function("window.MathJax && MathJax.startup && MathJax.startup.promise")
-        opened.evaluate("MathJax.startup.promise.then(() => 0)")
-    opened.wait_for_function(
-        "[...document.querySelectorAll('.ga-mount')].every(mount => mount.dataset.state === 'ready')", timeout=15000
-    )
-    show.complaints[:] = [words for words in show.complaints if KNOWN not in words]
-    return opened
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -53,15 +25,20 @@ def test_a_page_is_whole_on_a_screen_and_on_a_phone(show, page):
     assert show.complaints == []
 
 
-def test_pages_with_widgets_are_small():
-    """A page and what it shows, without what all pages share."""
-    text = {page: (HTML / f"{page}.html").read_text(encoding="utf-8") for page in PAGES}
-    with_widgets = [page for page in PAGES if "ga-mount" in text[page]]
-    assert with_widgets
-    for page in with_widgets:
-        pictures = set(re.findall(r"_images/([\w.-]+)", text[page]))
-        size = len(text[page].encode()) + sum((HTML / "_images" / name).stat().st_size for name in pictures)
-        assert size < 1.5e6, f"{page}: {size} bytes"
+@pytest.mark.parametrize("page", WITH_WIDGETS)
+def test_pages_with_widgets_are_small(show, page):
+    """What a first visitor loads, theme and formulas included, as a web host sends it: text compressed."""
+    found = {}
+    opened = visit(show, page, heard=lambda response: found.update({response.url: response}))
+    opened.wait_for_load_state("networkidle")
+    bodies = {address.split("?")[0]: response.body() for address, response in found.items()}
+    packed = {
+        a: len(gzip.compress(b, 6)) if a.endswith((".html", ".js", ".css")) else len(b) for a, b in bodies.items()
+    }
+    assert any(address.endswith(f"{page}.html") for address in packed)
+    assert sum(packed.values()) < 1.5e6
+    own = [a for a in bodies if a.endswith(".html")] + [a for a in bodies if "/_images/" in a]
+    assert sum(len(bodies[address]) for address in own) < 1.5e6  # as they lie on the disk
 
 
 def test_report_and_chapters_have_one_source():
