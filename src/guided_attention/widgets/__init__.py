@@ -8,12 +8,20 @@ from typing import Any
 _HOMES = {
     "ChannelExplorer": "channel",
     "LiveNetwork": "live",
+    "MetricPlayground": "metric_playground",
     "PositionExplorer": "position",
     "RefinementStepper": "stepper",
     "VolumeBrowser": "volume_browser",
 }
 
-__all__ = ["ChannelExplorer", "LiveNetwork", "PositionExplorer", "RefinementStepper", "VolumeBrowser"]
+__all__ = [
+    "ChannelExplorer",
+    "LiveNetwork",
+    "MetricPlayground",
+    "PositionExplorer",
+    "RefinementStepper",
+    "VolumeBrowser",
+]
 
 
 def __getattr__(name: str) -> Any:

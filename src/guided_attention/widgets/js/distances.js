@@ -1,0 +1,62 @@
+// The metrics of eq. 12 to 15 for two masks of one slice, as metrics.py and surfaces.py define them. null stands for
+// NaN: nothing to measure.
+
+import { rim } from "./masks.js";
+
+// For points [row, col] of two surfaces: distances of each to the nearest of the other, and the farthest such pair.
+function between(a, b, [dy, dx]) {
+  const nearest = [new Float64Array(a.length).fill(Infinity), new Float64Array(b.length).fill(Infinity)];
+  const partner = [new Int32Array(a.length), new Int32Array(b.length)];
+  for (let i = 0; i < a.length; i += 1) {
+    for (let j = 0; j < b.length; j += 1) {
+      const down = (a[i][0] - b[j][0]) * dy;
+      const right = (a[i][1] - b[j][1]) * dx;
+      const squared = down * down + right * right;
+      if (squared < nearest[0][i]) {
+        nearest[0][i] = squared;
+        partner[0][i] = j;
+      }
+      if (squared < nearest[1][j]) {
+        nearest[1][j] = squared;
+        partner[1][j] = i;
+      }
+    }
+  }
+  let [sum, maximum, farthest] = [0, -1, null];
+  [[a, b], [b, a]].forEach(([from, to], side) => from.forEach((point, i) => {
+    const distance = Math.sqrt(nearest[side][i]);
+    sum += distance;
+    if (distance > maximum) [maximum, farthest] = [distance, [point, to[partner[side][i]]]];
+  }));
+  return { msd: sum / (a.length + b.length), maximum, farthest };
+}
+
+// spacing: [dz, dy, dx]. Without a surface on one side every distance is the diagonal of the slice.
+export function surfaceDistances(masks, surfaces, size, spacing) {
+  const [some, other] = masks.map((mask) => mask.some(Boolean));
+  if (!some && !other) return { msd: null, maximum: null, farthest: null };
+  const [a, b] = surfaces;
+  if (a.length && b.length) return between(a, b, spacing.slice(1));
+  const equal = masks[0].every((value, i) => value === masks[1][i]);
+  const diagonal = Math.hypot(spacing[0], size[0] * spacing[1], size[1] * spacing[2]);
+  const all = !a.length && !b.length && equal ? 0 : diagonal;
+  return { msd: all, maximum: all, farthest: null };
+}
+
+// Sizes, DSC and VS, and the surface distances in each of the spacings.
+export function measure(prediction, reference, size, spacings) {
+  let [a, b, common] = [0, 0, 0];
+  for (let i = 0; i < prediction.length; i += 1) {
+    a += prediction[i];
+    b += reference[i];
+    common += prediction[i] & reference[i];
+  }
+  const masks = [prediction, reference];
+  const surfaces = masks.map((mask) => rim(mask, size));
+  return {
+    predicted: a, reference: b, common, surfaces: surfaces.map((found) => found.length),
+    dsc: a + b ? (2 * common) / (a + b) : null,
+    vs: a + b ? 1 - Math.abs(a - b) / (a + b) : null,
+    distances: spacings.map((spacing) => surfaceDistances(masks, surfaces, size, spacing)),
+  };
+}
