@@ -114,9 +114,11 @@ export function announcer(pause = 400) {
   return region;
 }
 
-// The frame of every widget: named for screen readers, cleaned up when it goes.
+// The frame of every widget: named for screen readers, cleaned up when it goes. reveal.js takes every section for a
+// slide; there it is another element with the same meaning.
 export function frame(el, name, label, ...children) {
-  const root = h("section", { class: `ga ga-${name}`, "aria-label": label, "data-widget": name, "data-lm-suppress-shortcuts": "true" }, ...children);
+  const [tag, role] = el.closest(".reveal") ? ["div", "region"] : ["section", null];
+  const root = h(tag, { class: `ga ga-${name}`, role, "aria-label": label, "data-widget": name, "data-lm-suppress-shortcuts": "true" }, ...children);
   el.append(root);
   return root;
 }

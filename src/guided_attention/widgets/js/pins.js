@@ -43,7 +43,7 @@ export class PinTable {
     this.pictures.push(map);
     const remove = () => {
       change(this.model, { pinned: pinned.filter((_, k) => k !== i) });
-      this.element.closest("section").querySelector("canvas").focus();
+      this.element.closest(".ga").querySelector("canvas").focus();
     };
     const cells = [
       map.element, fact.under ?? fact.pixel.join(", "), digits(fact.entropy), String(fact.half.length),
