@@ -1,5 +1,6 @@
 # make book    set up, make the data, execute the chapters, build the pages into _build/html, check them
 # make test    set up, run all tests (lint among them)
+# make slides  execute the decks for lessons and write them into _build/html/slides
 # make serve   make the book and show it on http://localhost:8000
 # make notebooks   write notebooks/ from chapters/
 # make lint    ruff: check and format, without changing anything
@@ -13,7 +14,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup book test serve notebooks lint clean
+.PHONY: help setup book test slides serve notebooks lint clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +40,9 @@ book: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+slides: $(STAMP)
+	$(BIN)/python -m guided_attention.book slides
 
 serve: book
 	@echo "http://localhost:$(PORT)/ (stop with Ctrl-C)"

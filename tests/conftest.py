@@ -88,3 +88,14 @@ def browser_program() -> str:
     program = find_browser()
     assert program is not None, "no Chromium or Chrome found: apt install chromium, or set GUIDED_ATTENTION_BROWSER"
     return program
+
+
+@pytest.fixture(scope="session")
+def decks(tmp_path_factory: pytest.TempPathFactory):
+    """A book whose decks have been executed and written, once for all tests."""
+    from guided_attention.book.slides import make_slides
+    from small_deck import deck_book
+
+    book = deck_book(tmp_path_factory.mktemp("decks") / "book")
+    make_slides(book)
+    return book

@@ -143,7 +143,7 @@ def test_modules_are_small():
 
 
 def test_no_file_names_a_place_on_somebodys_machine():
-    folders = ("src", "tests", "book", "chapters", "notebooks", "data_download", ".ci")
+    folders = ("src", "tests", "book", "chapters", "notebooks", "slides", "data_download", ".ci")
     files = [
         path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".md", ".ipynb"}
     ]

@@ -1,4 +1,4 @@
-"""``python -m guided_attention.book build | notebooks | check | execute``."""
+"""``python -m guided_attention.book build | slides | notebooks | check | execute``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="data, chapters, pages, checks")
     build.add_argument("--jobs", type=int, help="chapters to run side by side (default 1)")
+    slides = commands.add_parser("slides", help="execute the decks of slides/ and write them to _build/html/slides")
     notebooks = commands.add_parser("notebooks", help="write notebooks/ from chapters/")
     notebooks.add_argument("--check", action="store_true", help="only say which are stale")
     commands.add_parser("check", help="check the pages of the last build")
-    execute = commands.add_parser("execute", help="execute one chapter (build does this for each)")
-    execute.add_argument("chapter", help="its stem, 01_data")
-    for command in (build, execute):
+    execute = commands.add_parser("execute", help="execute one chapter or deck (build does this for each)")
+    execute.add_argument("name", help="01_data, or slides/attention")
+    for command in (build, slides, execute):
         command.add_argument("--preset", default="quick", help="quick (default) or paper")
     options = parser.parse_args(arguments)
     try:
@@ -35,13 +36,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, book: Book) -> None:
-    from guided_attention.book import build, notebooks, pages
+    from guided_attention.book import build, notebooks, pages, slides
     from guided_attention.book.execute import execute_chapter
 
     if options.command == "build":
         build.build_book(book, options.preset, options.jobs)
     elif options.command == "execute":
-        print(execute_chapter(book, options.chapter, book.build / "chapters", options.preset))
+        print(execute_chapter(book, options.name, book.executed(options.name), options.preset))
+    elif options.command == "slides":
+        for path in slides.make_slides(book, options.preset):
+            print(path.relative_to(book.root))
     elif options.command == "check":
         _refuse("the pages are not as they should be", pages.check_pages(book))
     elif options.check:

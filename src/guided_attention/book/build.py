@@ -11,11 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from guided_attention.book.chapters import execute_chapters
+from guided_attention.book.chapters import execute_chapters, execute_decks
 from guided_attention.book.layout import Book, BookError
 from guided_attention.book.lighten import lighten
 from guided_attention.book.notebooks import stale_notebooks
 from guided_attention.book.pages import check_pages
+from guided_attention.book.slides import write_decks
 from guided_attention.book.stage import stage
 from guided_attention.book.status import describe_machine
 
@@ -48,9 +49,11 @@ def build_book(book: Book, preset: str = "quick", jobs: int | None = None) -> Pa
     make_data(book)
     _say(f"chapters: {', '.join(book.chapters)}", clock)
     costs = execute_chapters(book, preset, jobs)
+    execute_decks(book, preset, jobs)
     _say("pages", clock)
     make_pages(book, stage(book, costs, describe_machine(costs)))
     lighten(book.html)
+    write_decks(book)
     _say("checks", clock)
     problems = check_pages(book)
     if problems:

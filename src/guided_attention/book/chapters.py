@@ -1,4 +1,4 @@
-"""Execute all chapters in reading order, and only those that changed (page *How long the chapters take*)."""
+"""Execute all chapters in reading order, and decks; only those that changed (page *How long the chapters take*)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from pathlib import Path
 from guided_attention.book.execute import Cost
 from guided_attention.book.layout import Book, BookError
 
-__all__ = ["execute_chapters", "fingerprint", "read_cost"]
+__all__ = ["execute_chapters", "execute_decks", "fingerprint", "read_cost"]
 
-#: What a chapter's numbers can depend on, besides its own text and its data.
-_INPUTS = ("src/**/*.py", "src/**/*.json", "results/**/*", "constraints.txt", "_build/data/phantom/phantom.json")
+#: What a chapter's outputs can depend on, besides its own text and its data; widgets bring their scripts.
+_INPUTS = (
+    "src/**/*.py",
+    "src/**/*.js*",
+    "src/**/*.css",
+    "results/**/*",
+    "constraints.txt",
+    "_build/data/phantom/phantom.json",
+)
 
 
 def execute_chapters(book: Book, preset: str = "quick", jobs: int | None = None) -> list[Cost]:
@@ -47,23 +54,32 @@ def execute_chapters(book: Book, preset: str = "quick", jobs: int | None = None)
     BookError
         After all have run, if any failed: the names, and the end of each log.
     """
+    _execute(book, book.chapters, "chapters", preset, jobs)
+    return [read_cost(book.build / "chapters", stem) for stem in book.chapters]
+
+
+def execute_decks(book: Book, preset: str = "quick", jobs: int | None = None) -> None:
+    """Execute the decks of ``slides/`` into ``_build/slides``; parameters and errors as for `execute_chapters`."""
+    _execute(book, book.decks, "decks", preset, jobs)
+
+
+def _execute(book: Book, names: tuple[str, ...], kind: str, preset: str, jobs: int | None) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or 1
-    out = book.build / "chapters"
-    out.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(jobs) as pool:
-        failures = list(pool.map(lambda stem: _run(book, stem, out, preset, max(1, cores // jobs)), book.chapters))
+        failures = list(pool.map(lambda name: _run(book, name, preset, max(1, cores // jobs)), names))
     failed = [text for text in failures if text]
     if failed:
-        raise BookError("\n\n".join([*failed, f"{len(failed)} of {len(failures)} chapters failed."]))
-    return [read_cost(out, stem) for stem in book.chapters]
+        raise BookError("\n\n".join([*failed, f"{len(failed)} of {len(failures)} {kind} failed."]))
 
 
-def _run(book: Book, stem: str, out: Path, preset: str, threads: int) -> str | None:
-    """Run one chapter unless nothing changed; return what to tell about a failure."""
-    key, stamp, log = fingerprint(book, stem, preset), out / f"{stem}.key", out / f"{stem}.log"
+def _run(book: Book, name: str, preset: str, threads: int) -> str | None:
+    """Run one chapter or deck unless nothing changed; return what to tell about a failure."""
+    out, stem = book.executed(name), book.text(name).stem
+    out.mkdir(parents=True, exist_ok=True)
+    key, stamp, log = fingerprint(book, name, preset), out / f"{stem}.key", out / f"{stem}.log"
     if stamp.is_file() and stamp.read_text() == key and (out / f"{stem}.ipynb").is_file():
-        print(f"  {stem}: unchanged", flush=True)
+        print(f"  {name}: unchanged", flush=True)
         return None
     stamp.unlink(missing_ok=True)
     shutil.rmtree(out / stem, ignore_errors=True)
@@ -75,23 +91,23 @@ def _run(book: Book, stem: str, out: Path, preset: str, threads: int) -> str | N
         # Networks that other code trained must not answer for this one.
         "GUIDED_ATTENTION_RUNS": str(book.build / "runs" / _digest(book, preset, [])[:12]),
     }
-    command = [sys.executable, "-m", "guided_attention.book", "execute", stem, "--preset", preset]
+    command = [sys.executable, "-m", "guided_attention.book", "execute", name, "--preset", preset]
     start = time.perf_counter()
     with log.open("w", encoding="utf-8") as stream:
         code = subprocess.run(
             command, cwd=book.root, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False
         ).returncode
-    print(f"  {stem}: {'ok' if code == 0 else 'FAILED'}, {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"  {name}: {'ok' if code == 0 else 'FAILED'}, {time.perf_counter() - start:.0f} s", flush=True)
     if code:
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-60:]
-        return "\n".join([f"chapter {stem} failed; end of {log.relative_to(book.root)}:", *tail])
+        return "\n".join([f"{name} failed; end of {log.relative_to(book.root)}:", *tail])
     stamp.write_text(key)
     return None
 
 
 def fingerprint(book: Book, stem: str, preset: str) -> str:
     """Hash of all that a chapter's outputs depend on: text, preset, package, results, versions, data, Python."""
-    return _digest(book, preset, [book.chapter(stem)])
+    return _digest(book, preset, [book.text(stem)])
 
 
 def _digest(book: Book, preset: str, files: Iterable[Path]) -> str:

@@ -49,14 +49,14 @@ class Cost:
 
 
 def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", timeout: int = 1200) -> Cost:
-    """Execute a chapter; write ``out/STEM.ipynb`` with outputs and ``out/STEM.json`` with its cost.
+    """Execute a chapter or a deck; write ``out/STEM.ipynb`` with outputs and ``out/STEM.json`` with its cost.
 
-    The chapter runs in ``out/STEM/``, an empty folder of its own, so that what it writes never reaches the checkout.
+    It runs in ``out/STEM/``, an empty folder of its own, so that what it writes never reaches the checkout.
 
     Parameters
     ----------
     book, stem
-        The chapter.
+        The chapter; or a deck, ``slides/NAME``.
     out : Path
         Folder for results.
     preset : str
@@ -75,6 +75,8 @@ def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", tim
     from papermill.exceptions import PapermillExecutionError
 
     notebook = read_chapter(book, stem)
+    text = book.text(stem)
+    source, stem = text.relative_to(book.root).as_posix(), text.stem
     notebook.cells.append(nbformat.v4.new_code_cell(_METER, metadata={"tags": ["meter"]}))
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     work = out / stem
@@ -89,18 +91,18 @@ def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", tim
             raw, done, parameters={"preset": preset}, cwd=work, progress_bar=False, execution_timeout=timeout
         )
     except PapermillExecutionError as error:
-        where = f"cell {error.exec_count} of chapters/{stem}.md"
+        where = f"cell {error.exec_count} of {source}"
         raise BookError(f"{where} failed: {error.ename}: {error.evalue}\n{error.source}") from error
     except TimeoutError as error:
-        raise BookError(f"chapters/{stem}.md: a cell took more than {timeout} s.\n{error}") from error
+        raise BookError(f"{source}: a cell took more than {timeout} s.\n{error}") from error
     except DeadKernelError as error:
-        raise BookError(f"chapters/{stem}.md: its kernel died; most often because memory ran out.") from error
+        raise BookError(f"{source}: its kernel died; most often because memory ran out.") from error
     seconds = time.perf_counter() - start
     executed = nbformat.read(done, as_version=4)
     meter = executed.cells.pop()
     measured = json.loads("".join(output["text"] for output in meter.outputs if output.get("name") == "stdout"))
     cost = Cost(stem, preset, round(seconds, 1), **measured)
-    _refuse_stderr(executed, stem)
+    _refuse_stderr(executed, source)
     _clean(executed)
     nbformat.write(executed, done)
     raw.unlink()
@@ -108,12 +110,12 @@ def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", tim
     return cost
 
 
-def _refuse_stderr(notebook: Any, stem: str) -> None:
+def _refuse_stderr(notebook: Any, source: str) -> None:
     """A warning on a page is either a fault or noise: neither belongs in a book."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
-                raise BookError(f"chapters/{stem}.md writes to standard error:\n{output['text']}\nin\n{cell.source}")
+                raise BookError(f"{source} writes to standard error:\n{output['text']}\nin\n{cell.source}")
 
 
 def _clean(notebook: Any) -> None:

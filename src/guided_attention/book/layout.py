@@ -83,6 +83,29 @@ class Book:
         """Stems of the chapters in the table of contents (``01_data``), in reading order."""
         return tuple(page.split("/")[-1] for page in self.pages if page.startswith("chapters/"))
 
+    @property
+    def decks(self) -> tuple[str, ...]:
+        """Names of the decks for lessons (``slides/attention``), in alphabetical order."""
+        return tuple(f"slides/{path.stem}" for path in sorted((self.root / "slides").glob("*.md")))
+
+    def text(self, name: str) -> Path:
+        """Path of the text of a chapter (``01_data``) or of a deck (``slides/attention``).
+
+        Raises
+        ------
+        BookError
+            If there is none.
+        """
+        if not name.startswith("slides/"):
+            return self.chapter(name)
+        if name not in self.decks:
+            raise BookError(f"{name}.md does not exist. There are: {', '.join(self.decks) or 'no decks'}.")
+        return self.root / f"{name}.md"
+
+    def executed(self, name: str) -> Path:
+        """Folder where a chapter or a deck is kept with its outputs."""
+        return self.build / ("slides" if name.startswith("slides/") else "chapters")
+
     def chapter(self, stem: str) -> Path:
         """Path of a chapter's text.
 

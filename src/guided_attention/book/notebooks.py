@@ -13,7 +13,7 @@ __all__ = ["make_notebook", "read_chapter", "stale_notebooks", "write_notebooks"
 
 
 def read_chapter(book: Book, stem: str) -> Any:
-    """Read a chapter's text as a notebook node.
+    """Read the text of a chapter, or of a deck (``slides/NAME``), as a notebook node.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def read_chapter(book: Book, stem: str) -> Any:
     """
     import jupytext
 
-    path = book.chapter(stem)
+    path = book.text(stem)
     notebook = jupytext.read(path, fmt="md:myst")
     name = path.relative_to(book.root)
     first = notebook.cells[0] if notebook.cells else None

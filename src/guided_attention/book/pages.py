@@ -33,7 +33,9 @@ _REMOTE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
 #: Sphinx wraps an equation with a line break in an environment in which MathJax refuses a number.
 _TAG_IN_SPLIT = re.compile(r"\\begin\{split\}(?:(?!\\end\{split\}).)*?\\tag\b", re.DOTALL)
 _REMOTE_IN_CSS = re.compile(r"(?:@import\s+|url\(\s*)[\"']?(?:https?:)?//[^\"')\s]+", re.IGNORECASE)
-_REMOTE_IN_SCRIPT = re.compile(r"(?:import|fetch|src\s*=|importScripts)\s*\(?\s*[\"']https?://[^\"']+", re.IGNORECASE)
+_REMOTE_IN_SCRIPT = re.compile(
+    r"(?:import|\bfrom|fetch|src\s*=|importScripts)\s*\(?\s*[\"']https?://[^\"']+", re.IGNORECASE
+)
 
 
 class _Page(HTMLParser):
@@ -92,8 +94,8 @@ def page_problems(text: str, paths: tuple[str, ...] = ()) -> list[str]:
 def check_pages(book: Book, html: Path | None = None) -> list[str]:
     """List everything that is wrong with the built book; an empty list means that all is well.
 
-    Every page of ``_toc.yml`` must exist, every page must be free of tracebacks, of output on standard error, of this
-    machine's paths and of pictures without alt text, and nothing may be fetched from another host.
+    Every page of ``_toc.yml`` and every deck must exist, every page must be free of tracebacks, of output on standard
+    error, of this machine's paths and of pictures without alt text, and nothing may be fetched from another host.
 
     Parameters
     ----------
@@ -103,7 +105,9 @@ def check_pages(book: Book, html: Path | None = None) -> list[str]:
         Folder of the pages; default ``_build/html``.
     """
     html = html or book.html
-    problems = [f"{page}.html is missing" for page in book.pages if not (html / f"{page}.html").is_file()]
+    problems = [
+        f"{page}.html is missing" for page in (*book.pages, *book.decks) if not (html / f"{page}.html").is_file()
+    ]
     if not (html / "index.html").is_file():
         problems.append("index.html is missing")
     paths = machine_paths(book)
