@@ -8,6 +8,7 @@ from typing import Any
 _HOMES = {
     "ChannelExplorer": "channel",
     "LiveNetwork": "live",
+    "LossPlayground": "loss_playground",
     "MetricPlayground": "metric_playground",
     "PositionExplorer": "position",
     "RefinementStepper": "stepper",
@@ -17,6 +18,7 @@ _HOMES = {
 __all__ = [
     "ChannelExplorer",
     "LiveNetwork",
+    "LossPlayground",
     "MetricPlayground",
     "PositionExplorer",
     "RefinementStepper",
