@@ -1,5 +1,5 @@
 # make book    set up, make the data, execute the chapters, build the pages into _build/html, check them
-# make test    set up, run all tests (lint among them)
+# make test    set up, run all tests (lint among them), two at a time; more: make JOBS=4 test
 # make slides  execute the decks for lessons and write them into _build/html/slides
 # make serve   make the book and show it on http://localhost:8000
 # make notebooks   write notebooks/ from chapters/
@@ -10,6 +10,7 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+JOBS ?= 2
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -39,7 +40,7 @@ book: $(STAMP)
 	$(BIN)/python -m guided_attention.book build
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 slides: $(STAMP)
 	$(BIN)/python -m guided_attention.book slides

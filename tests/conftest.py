@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread per test process, and what is done where real volumes or a browser are missing."""
+"""Shared by all tests: threads, and what is done where real volumes or a browser are missing."""
 
 import os
 import shutil
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+#: Side by side (pytest-xdist) each process has one thread; alone it has two.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -58,7 +59,7 @@ def pytest_collection_modifyitems(config, items):
     if os.environ.get("GUIDED_ATTENTION_DEMAND_BROWSER") != "1":
         missing += ["browser"] * (find_browser() is None)
         missing += ["built_book"] * (not (BOOK / "index.html").is_file())
-    config.left_out = {need: [item for item in items if need in item.keywords] for need in missing}
+    config.left_out = {need: [item.nodeid for item in items if need in item.keywords] for need in missing}
     gone = [item for item in items if any(need in item.keywords for need in missing)]
     items[:] = [item for item in items if item not in gone]
     config.hook.pytest_deselected(items=gone)
@@ -70,8 +71,20 @@ def pytest_terminal_summary(terminalreporter, config):
             title, words = HOW_TO_GET[need]
             terminalreporter.section(f"not run: {title}")
             terminalreporter.line(f"{len(items)} tests {words}")
-            for item in items:
-                terminalreporter.line(f"  {item.nodeid}")
+            for name in items:
+                terminalreporter.line(f"  {name}")
+
+
+def pytest_sessionfinish(session):
+    """Where tests run side by side, a process tells the one that reports what it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = getattr(session.config, "left_out", {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Hear it; all processes leave out the same."""
+    node.config.left_out = getattr(node, "workeroutput", {}).get("left_out", {})
 
 
 @pytest.fixture(scope="session")
