@@ -196,7 +196,7 @@ def _situations(mask: np.ndarray, grey: np.ndarray) -> dict[str, Any]:
         (
             "A speck far away",
             {"speck": 12, "speck_at": far},
-            "Twelve pixels, far away. Dice and VS hardly move. MSD notices, the maximum distance jumps.",
+            "Twelve pixels, far away. Dice and VS move little. MSD notices, the maximum distance jumps.",
         ),
         (
             "A third missing",
