@@ -101,6 +101,11 @@ def test_keys_belong_to_whoever_has_the_focus(show):
     page.keyboard.press("ArrowRight")
     assert where(page) == slide + 1
     page.keyboard.press("ArrowLeft")
+    asks.click(position=at(asks, (62, 62), SIZE))
+    page.mouse.click(900, 20)  # beside the widget
+    page.keyboard.press("ArrowLeft")
+    assert where(page) == slide - 1
+    page.keyboard.press("ArrowRight")
     page.locator('.ga-position [data-trait="scale"] input').nth(2).check()
     page.keyboard.press("PageDown")  # a remote control, just after a button was chosen
     assert where(page) == slide + 1
@@ -152,6 +157,8 @@ def test_the_speakers_view_has_the_notes(show):
         page.keyboard.press("s")
     notes = opened.value.locator(".speaker-controls-notes .value")
     notes.get_by_text("25 minutes").wait_for()
+    upcoming = opened.value.frame_locator("#upcoming-slide iframe")
+    upcoming.locator(".deck-wide").wait_for(state="attached")  # a small frame is no phone
     page.keyboard.press("ArrowRight")
     notes.get_by_text("Radiological orientation").wait_for()
     opened.value.close()
@@ -162,3 +169,5 @@ def test_printed_each_slide_has_a_page(show):
     page.wait_for_selector(".pdf-page")
     assert page.locator(".pdf-page").count() == page.evaluate("Reveal.getTotalSlides()") >= 10
     assert page.locator(".pdf-page .ga-position canvas").first.evaluate("canvas => canvas.width") > 300
+    sheets = page.pdf(prefer_css_page_size=True, print_background=True).count(b"/MediaBox")
+    assert sheets == page.locator(".pdf-page").count()

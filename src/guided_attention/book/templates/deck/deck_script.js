@@ -21,10 +21,12 @@ document.addEventListener("pointerdown", (event) => {
   if (part) part.setAttribute("data-prevent-swipe", "");
 }, true);
 
-// On a phone slides are not shrunk to unreadable letters: each is as wide as the screen, and scrolls.
-const phone = matchMedia("(max-width: 700px)");
-phone.addEventListener("change", () => location.reload());
-document.documentElement.classList.toggle("deck-phone", phone.matches);
+// On a phone slides are not shrunk to unreadable letters: each is as wide as the screen, and scrolls. The small frames
+// of the speaker's view are no phones.
+const screen700 = matchMedia("(max-width: 700px)");
+const phone = screen700.matches && window.parent === window;
+if (window.parent === window) screen700.addEventListener("change", () => location.reload());
+document.documentElement.classList.add(phone ? "deck-phone" : "deck-wide");
 
 Reveal.initialize({
   width: 1280,
@@ -32,12 +34,13 @@ Reveal.initialize({
   margin: 0.03,
   center: false,
   display: "grid",
-  disableLayout: phone.matches,
+  disableLayout: phone,
   hash: true,
   slideNumber: "c/t",
   transition: "none",
   navigationMode: "linear",
   pdfSeparateFragments: false,
+  pdfMaxPagesPerSlide: 1,
   keyboardCondition: (event) => !(event.target && inWidget(event) && MOVES.has(event.key)),
   plugins: [RevealNotes],
 });
