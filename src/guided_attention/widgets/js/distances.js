@@ -7,10 +7,12 @@ import { rim } from "./masks.js";
 function between(a, b, [dy, dx]) {
   const nearest = [new Float64Array(a.length).fill(Infinity), new Float64Array(b.length).fill(Infinity)];
   const partner = [new Int32Array(a.length), new Int32Array(b.length)];
+  const [rows, cols] = [0, 1].map((axis) => Int32Array.from(b, (point) => point[axis]));
   for (let i = 0; i < a.length; i += 1) {
+    const [row, col] = a[i];
     for (let j = 0; j < b.length; j += 1) {
-      const down = (a[i][0] - b[j][0]) * dy;
-      const right = (a[i][1] - b[j][1]) * dx;
+      const down = (row - rows[j]) * dy;
+      const right = (col - cols[j]) * dx;
       const squared = down * down + right * right;
       if (squared < nearest[0][i]) {
         nearest[0][i] = squared;
@@ -32,9 +34,8 @@ function between(a, b, [dy, dx]) {
 }
 
 // spacing: [dz, dy, dx]. Without a surface on one side every distance is the diagonal of the slice.
-export function surfaceDistances(masks, surfaces, size, spacing) {
-  const [some, other] = masks.map((mask) => mask.some(Boolean));
-  if (!some && !other) return { msd: null, maximum: null, farthest: null };
+function surfaceDistances(masks, counts, surfaces, size, spacing) {
+  if (!counts[0] && !counts[1]) return { msd: null, maximum: null, farthest: null };
   const [a, b] = surfaces;
   if (a.length && b.length) return between(a, b, spacing.slice(1));
   const equal = masks[0].every((value, i) => value === masks[1][i]);
@@ -43,8 +44,8 @@ export function surfaceDistances(masks, surfaces, size, spacing) {
   return { msd: all, maximum: all, farthest: null };
 }
 
-// Sizes, DSC and VS, and the surface distances in each of the spacings.
-export function measure(prediction, reference, size, spacings) {
+// Sizes, DSC and VS, and the surface distances in each of the spacings. `edge`: the rim of the reference.
+export function measure(prediction, reference, size, spacings, edge) {
   let [a, b, common] = [0, 0, 0];
   for (let i = 0; i < prediction.length; i += 1) {
     a += prediction[i];
@@ -52,11 +53,11 @@ export function measure(prediction, reference, size, spacings) {
     common += prediction[i] & reference[i];
   }
   const masks = [prediction, reference];
-  const surfaces = masks.map((mask) => rim(mask, size));
+  const surfaces = [rim(prediction, size), edge];
   return {
     predicted: a, reference: b, common, surfaces: surfaces.map((found) => found.length),
     dsc: a + b ? (2 * common) / (a + b) : null,
     vs: a + b ? 1 - Math.abs(a - b) / (a + b) : null,
-    distances: spacings.map((spacing) => surfaceDistances(masks, surfaces, size, spacing)),
+    distances: spacings.map((spacing) => surfaceDistances(masks, [a, b], surfaces, size, spacing)),
   };
 }

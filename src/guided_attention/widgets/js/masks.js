@@ -1,17 +1,17 @@
-// Masks with known mistakes, pixel by pixel as metric_masks.py makes them. A mask: Uint8Array, row by row.
+// Masks with known mistakes, pixel by pixel as metric_masks.py makes them. A mask: Uint8Array of 0 and 1, row by row.
 
 const REACH = 8; // of a speck: half the side of the square whose pixels it may take
-const FACES = [[-1, 0], [1, 0], [0, -1], [0, 1]];
 
 // Pixels [row, col] with a face neighbour on the other side. The edge of the slice is no other side.
 export function rim(mask, [height, width], value = 1) {
   const found = [];
   for (let row = 0; row < height; row += 1) {
     for (let col = 0; col < width; col += 1) {
-      if (Boolean(mask[row * width + col]) !== Boolean(value)) continue;
-      const touches = FACES.some(([r, c]) => row + r >= 0 && row + r < height && col + c >= 0 && col + c < width
-        && Boolean(mask[(row + r) * width + col + c]) !== Boolean(value));
-      if (touches) found.push([row, col]);
+      const i = row * width + col;
+      if (mask[i] !== value) continue;
+      const inner = (!row || mask[i - width] === value) && (row === height - 1 || mask[i + width] === value)
+        && (!col || mask[i - 1] === value) && (col === width - 1 || mask[i + 1] === value);
+      if (!inner) found.push([row, col]);
     }
   }
   return found;
@@ -47,10 +47,10 @@ export function cutOff(mask, percent) {
 // Shifted down and to the right; what leaves the slice is lost.
 export function moved(mask, [height, width], rows, cols) {
   const out = new Uint8Array(mask.length);
-  for (let row = Math.max(0, rows); row < Math.min(height, height + rows); row += 1) {
-    for (let col = Math.max(0, cols); col < Math.min(width, width + cols); col += 1) {
-      out[row * width + col] = mask[(row - rows) * width + col - cols];
-    }
+  const [from, to] = [Math.max(0, -cols), Math.min(width, width - cols)];
+  for (let row = Math.max(0, rows); from < to && row < Math.min(height, height + rows); row += 1) {
+    const start = (row - rows) * width;
+    out.set(mask.subarray(start + from, start + to), row * width + from + cols);
   }
   return out;
 }

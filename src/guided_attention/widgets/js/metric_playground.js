@@ -2,10 +2,10 @@
 
 import { bytes } from "./arrays.js";
 import { Chart, swatch } from "./chart.js";
-import { announcer, button, change, checkbox, clamp, digits, follow, frame, h, radios, slider } from "./dom.js";
+import { announcer, button, change, checkbox, clamp, digits, follow, frame, h, percent, radios, slider } from "./dom.js";
 import { measure } from "./distances.js";
 import { dragged } from "./dragged.js";
-import { cutOff, grown, moved, withSpeck } from "./masks.js";
+import { cutOff, grown, moved, rim, withSpeck } from "./masks.js";
 import { area, stroke } from "./overlay.js";
 import { Picture, greyTile, outline } from "./picture.js";
 
@@ -36,12 +36,14 @@ function render({ model, el }) {
   const whole = () => once("whole", get("organ"), () => labels.map((value) => (value === get("organ") ? 1 : 0)));
   const shaped = () => once("shaped", `${get("organ")} ${get("grow")} ${get("cut")}`, () => cutOff(grown(whole(), size, get("grow")), get("cut")));
   const shifted = (down, right) => withSpeck(moved(shaped(), size, down, right), size, get("speck_at"), get("speck"));
-  const reference = () => (get("absent") ? new Uint8Array(whole().length) : whole());
+  const reference = () => once("reference", `${get("organ")} ${get("absent")}`, () => (get("absent") ? new Uint8Array(labels.length) : whole()));
+  const edge = () => once("edge", `${get("organ")} ${get("absent")}`, () => rim(reference(), size));
+  const judge = (prediction, units) => measure(prediction, reference(), size, units, edge());
 
   const picture = new Picture({
     size, pitch: spacing ? spacing.slice(1) : [1, 1],
     label: "Slice with the reference outlined in white and a copy in colour. Arrow keys move the copy, with shift five pixels; Enter changes between copy and speck.",
-    caption: h("span", {}, h("strong", {}, "Drag the mask. "), "White: the reference"),
+    caption: h("span", {}, h("strong", {}, "Drag the mask. "), "White: the reference; colour: the copy"),
     paint: (context, scale) => {
       context.imageSmoothingEnabled = true;
       context.drawImage(grey, 0, 0, columns * data.shrink, rows * data.shrink);
@@ -63,10 +65,10 @@ function render({ model, el }) {
     },
   });
 
-  const edge = (value, axis) => clamp(value, 1 - size[axis], size[axis] - 1);
+  const within = (value, axis) => clamp(value, 1 - size[axis], size[axis] - 1);
   const put = (name, [down, right]) => change(model, name === "speck"
     ? { held: name, speck_at: [clamp(down, 0, height - 1), clamp(right, 0, width - 1)] }
-    : { held: name, rows: edge(down, 0), cols: edge(right, 1) });
+    : { held: name, rows: within(down, 0), cols: within(right, 1) });
   const held = () => (get("held") === "speck" && get("speck") ? "speck" : "mask");
   const start = (name) => (name === "speck" ? [...get("speck_at")] : [get("rows"), get("cols")]);
   dragged(picture, {
@@ -120,7 +122,7 @@ function render({ model, el }) {
       const shift = way.map((part) => Math.round((part * far * i) / SAMPLES));
       const at = Math.hypot(...shift);
       if (points.length && at === points[points.length - 1].at) continue;
-      points.push({ at, ...measure(shifted(...shift), reference(), size, spacings.slice(-1)) });
+      points.push({ at, ...judge(shifted(...shift), spacings.slice(-1)) });
     }
     return { points, at: length, end: Math.max(points[points.length - 1].at, length) };
   }
@@ -144,18 +146,20 @@ function render({ model, el }) {
 
   // What a number is worth, in words, where one needs them.
   function words(situation) {
-    const { predicted, reference: size_, dsc, vs, distances } = now.found;
-    if (!predicted && !size_) return "The organ is in neither mask. There is nothing to measure: NaN. Averages leave it out, and count it.";
+    const { predicted, reference: wanted, dsc, vs, distances } = now.found;
+    if (!predicted && !wanted) return "The organ is in neither mask. There is nothing to measure: NaN. Averages leave it out, and count it.";
     if (!predicted) return `An organ that was missed. DSC and VS are 0; every surface distance is the diagonal of the slice, ${digits(distances.at(-1).msd, 4)} ${unit}.`;
-    if (!size_) return `An organ that was invented. DSC and VS are 0; every surface distance is the diagonal of the slice, ${digits(distances.at(-1).msd, 4)} ${unit}.`;
+    if (!wanted) return `An organ that was invented. DSC and VS are 0; every surface distance is the diagonal of the slice, ${digits(distances.at(-1).msd, 4)} ${unit}.`;
     if (situation?.words) return situation.words;
     if (!dsc) return `Not one pixel in common. DSC is 0 from here on, however far; only the distances go on growing. VS: ${score(vs)}.`;
-    return "";
+    const larger = Math.round((100 * (predicted - wanted)) / wanted);
+    const sizes = larger ? `${Math.abs(larger)} % ${larger > 0 ? "larger" : "smaller"} than` : "as large as";
+    return `${percent(now.found.common / wanted)} of the reference is found. The prediction is ${sizes} the reference.`;
   }
 
   function show() {
     const prediction = shifted(get("rows"), get("cols"));
-    now = { prediction, reference: reference(), found: measure(prediction, reference(), size, spacings) };
+    now = { prediction, reference: reference(), found: judge(prediction, spacings) };
     const { found } = now;
     picture.draw();
     const fact = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, value, " ", h("small", {}, more)));
@@ -184,7 +188,7 @@ function render({ model, el }) {
 
   const stops = [follow(model, SHOWN, show), ...controls.map((control) => control.stop)];
   root.inspect = () => ({ ...now.found, rows: get("rows"), cols: get("cols"), speck_at: get("speck_at"), held: get("held"), note: note.textContent,
-    prediction: now.prediction.reduce((list, value, i) => (value ? [...list, i] : list), []), path: path().points.map(({ at, dsc, vs, distances }) => [at, dsc, vs, distances[0].msd]) });
+    prediction: Array.from(now.prediction.keys()).filter((i) => now.prediction[i]), path: path().points.map(({ at, dsc, vs, distances }) => [at, dsc, vs, distances[0].msd]) });
   return () => {
     clearTimeout(waiting);
     for (const stop of stops) stop();
