@@ -46,8 +46,7 @@ slides: $(STAMP)
 	$(BIN)/python -m guided_attention.book slides
 
 serve: book
-	@echo "http://localhost:$(PORT)/ (stop with Ctrl-C)"
-	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+	$(BIN)/python -m guided_attention.book serve --port $(PORT)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m guided_attention.book notebooks

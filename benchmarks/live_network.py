@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from playwright.sync_api import Browser
 
-from browsing import add_browser, browser, serve
+from browsing import add_browser, browser
+from guided_attention.book.serve import serving
 from guided_attention.data import make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.files import write_text
@@ -56,7 +57,7 @@ def measure(running: Browser, folder: Path, widget: LiveNetwork, rounds: int) ->
     """Run every slice in the browser ``rounds`` times; return logits, times and bytes."""
     widget.save(folder / "page.html")
     logits, milliseconds = [], []
-    with serve(folder) as address:
+    with serving(folder) as address:
         page = running.new_page()
         page.goto(f"{address}/page.html")
         page.wait_for_selector('.ga-mount[data-state="ready"]')

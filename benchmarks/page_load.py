@@ -9,7 +9,6 @@ Every page with a widget is opened in a fresh headless Chromium context (nothing
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import platform
 import statistics
@@ -17,11 +16,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from browsing import add_browser, browser, serve
+from browsing import add_browser, browser
+from guided_attention.book.serve import serving
 from guided_attention.files import write_text
 
-#: Kinds of files that a web host sends compressed; pictures and fonts are compressed already.
-TEXT = (".html", ".js", ".css", ".svg", ".json")
 #: Answers with the milliseconds since the page was asked for, once all its widgets have been mounted.
 MOUNTED = """() => [...document.querySelectorAll(".ga-mount")].every(it => it.dataset.state === "ready")
   && performance.now()"""
@@ -38,8 +36,7 @@ def load(running: Browser, address: str, root: Path, page: str) -> dict:
     sizes, small = {}, {}
     for response in responses:
         name, body = response.url.removeprefix(address).split("?")[0], response.body()
-        sizes[name] = len(body)
-        small[name] = len(gzip.compress(body, 6)) if name.endswith(TEXT) else len(body)
+        sizes[name], small[name] = len(body), int(response.headers["content-length"])
     context.close()
     own = [name for name in sizes if name.startswith("/_images/") or name == f"/{page}"]
     return {
@@ -66,7 +63,7 @@ def main() -> None:
     ]
     result: dict = {"rounds": arguments.rounds, "machine": platform.processor() or platform.machine(), "pages": {}}
     print(f"{'':<38}{'page, MB':>10}{'gzip':>7}{'with theme':>12}{'gzip':>7}{'s to widgets':>14}")
-    with browser(parser, arguments.browser) as running, serve(root) as address:
+    with browser(parser, arguments.browser) as running, serving(root) as address:
         result["browser"] = f"Chromium {running.version}"
         for page in pages:
             found = [load(running, address, root, page) for _ in range(arguments.rounds)]

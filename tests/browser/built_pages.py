@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser_tools import serve
 
 from guided_attention.book.layout import Book
+from guided_attention.book.serve import serving
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -25,7 +25,7 @@ KNOWN = "Identifier 'THEBE_JS_URL' has already been declared"
 @pytest.fixture(scope="module")
 def served():
     """Return the built book, its address, and no widgets of our own."""
-    with serve(HTML) as address:
+    with serving(HTML) as address:
         yield HTML, address, []
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser_tools import serve
 from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from guided_attention.book.serve import serving
 
 ARGUMENTS = [
     "--headless",
@@ -34,7 +35,7 @@ def browser(browser_program: str) -> Iterator[Browser]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, list]]:
     """Return an empty folder, the address under which it is served, and a list of the widgets in it."""
     folder = tmp_path_factory.mktemp("pages")
-    with serve(folder) as address:
+    with serving(folder) as address:
         yield folder, address, []
 
 

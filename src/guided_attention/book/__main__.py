@@ -1,4 +1,4 @@
-"""``python -m guided_attention.book build | slides | notebooks | check | execute``."""
+"""``python -m guided_attention.book build | serve | slides | notebooks | check | execute``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="data, chapters, pages, checks")
     build.add_argument("--jobs", type=int, help="chapters to run side by side (default 1)")
+    serve = commands.add_parser("serve", help="show the pages of the last build on this machine")
+    serve.add_argument("--port", type=int, default=8000)
     slides = commands.add_parser("slides", help="execute the decks of slides/ and write them to _build/html/slides")
     notebooks = commands.add_parser("notebooks", help="write notebooks/ from chapters/")
     notebooks.add_argument("--check", action="store_true", help="only say which are stale")
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, book: Book) -> None:
-    from guided_attention.book import build, notebooks, pages, slides
+    from guided_attention.book import build, notebooks, pages, serve, slides
     from guided_attention.book.execute import execute_chapter
 
     if options.command == "build":
@@ -46,6 +48,8 @@ def _run(options: argparse.Namespace, book: Book) -> None:
     elif options.command == "slides":
         for path in slides.make_slides(book, options.preset):
             print(path.relative_to(book.root))
+    elif options.command == "serve":
+        serve.serve(book.html, options.port)
     elif options.command == "check":
         _refuse("the pages are not as they should be", pages.check_pages(book))
     elif options.check:
