@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from browser_tools import at, pixels, serve, settle
+from browser_tools import at, pixels, settle
 
+from guided_attention.book.serve import serving
 from guided_attention.data.phantom import make_phantom, phantom_settings
 from guided_attention.pretrained import load_pretrained
 from guided_attention.widgets.inputs import as_slice
@@ -18,7 +19,7 @@ SCREENS = {"phone": (390, 844), "small": (900, 600), "slide": (1280, 720), "wall
 @pytest.fixture(scope="module")
 def served(decks):
     """Return the pages of the deck, their address, and no widgets of our own."""
-    with serve(decks.html) as address:
+    with serving(decks.html) as address:
         yield decks.html, address, []
 
 
