@@ -204,7 +204,10 @@ class TestPredict:
     def test_writes_labels_in_the_geometry_of_the_image(self, run, scans, tmp_path, capsys):
         source = open_source(scans)
         volume = source.read(source.subjects[0])
-        image = write_nifti(volume.with_labels(None), tmp_path / "anna_image.nii.gz") or tmp_path / "anna_image.nii.gz"
+        image = write_nifti(volume.with_labels(None), tmp_path / "anna_image.nii.gz")
+        turned = nib.load(image).as_reoriented(np.array([[0, 1], [1, -1], [2, 1]]))  # rows the other way, as CHAOS's
+        assert nib.aff2axcodes(turned.affine) == ("L", "A", "S")
+        nib.save(turned, image)
         main(["predict", str(run), str(image), "--out", str(tmp_path / "out")])
         target = capsys.readouterr().out.strip().splitlines()[-1]
         found, given = nib.load(target), nib.load(image)

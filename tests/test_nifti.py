@@ -79,6 +79,33 @@ def test_any_of_the_48_orientations_becomes_one(tmp_path, codes):
     np.testing.assert_array_equal(volume.image, truth.image)
     np.testing.assert_allclose(volume.affine, AFFINE, atol=1e-4)
     assert volume.spacing == pytest.approx((7.5, 1.5, 1.25))
+    again = nib.load(write_nifti(volume, tmp_path / "again.nii.gz", like=tmp_path / "7.nii.gz"))
+    np.testing.assert_array_equal(again.affine, turned.affine)
+    np.testing.assert_array_equal(np.asarray(again.dataobj), np.asarray(turned.dataobj))  # voxel for voxel
+
+
+def test_an_oblique_file_gets_its_own_grid_back(tmp_path):
+    tilted = AFFINE.copy()
+    angle = np.deg2rad(38)
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    tilted[:3, :3] = turn @ tilted[:3, :3]
+    path = tmp_path / "7.nii.gz"
+    pixels = np.random.default_rng(1).normal(size=(5, 6, 4)).astype(np.float32)
+    nib.save(nib.Nifti1Image(pixels, tilted).as_reoriented(np.array([[2, 1], [0, -1], [1, 1]])), path)
+    again = nib.load(write_nifti(read_nifti(path), tmp_path / "again.nii.gz", like=path))
+    np.testing.assert_array_equal(np.asarray(again.dataobj), np.asarray(nib.load(path).dataobj))
+    np.testing.assert_allclose(again.affine, nib.load(path).affine, atol=1e-5)
+
+
+def test_a_file_of_another_grid_is_no_model(tmp_path):
+    path = write_nifti(a_volume(), tmp_path / "x.nii.gz")
+    elsewhere = AFFINE.copy()
+    elsewhere[0, 3] += 5
+    with pytest.raises(SettingsError, match="is not the file from which subject '7' was read"):
+        write_nifti(a_volume(elsewhere), tmp_path / "y.nii.gz", like=path)
+    with pytest.raises(DataError, match="does not exist"):
+        write_nifti(a_volume(), tmp_path / "y.nii.gz", like=tmp_path / "none.nii.gz")
+    assert not (tmp_path / "y.nii.gz").exists()
 
 
 def test_integers_scaled_values_and_a_trailing_axis_are_read(tmp_path):
@@ -216,8 +243,12 @@ def test_a_written_label_lies_on_the_released_one(real_data, tmp_path):
     """In the file's own axes, read by nibabel alone."""
     source = open_source(real_data)
     volume = source.read(source.subjects[3])
-    path = write_nifti(volume, tmp_path / "x.nii.gz")
-    written, released = nib.load(path), nib.load(real_data / f"{volume.subject}_label.nii.gz")
+    image = real_data / f"{volume.subject}_image.nii.gz"
+    released = nib.load(real_data / f"{volume.subject}_label.nii.gz")
+    alike = nib.load(write_nifti(volume, tmp_path / "alike.nii.gz", like=image))
+    np.testing.assert_array_equal(np.asarray(alike.dataobj), np.asarray(released.dataobj))
+    np.testing.assert_array_equal(alike.affine, released.affine)
+    written = nib.load(write_nifti(volume, tmp_path / "x.nii.gz"))
     same = written.as_reoriented(
         nib.orientations.ornt_transform(nib.io_orientation(written.affine), nib.io_orientation(released.affine))
     )

@@ -174,9 +174,9 @@ def predict(
         if targets.count(target) > 1:
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
     out.mkdir(parents=True, exist_ok=True)
-    for volume, target in zip(volumes, targets, strict=True):
+    for path, volume, target in zip(images, volumes, targets, strict=True):
         labels = predict_volume(model, volume, **spec.inputs, batch_size=batch_size, device=device)
-        write_nifti(labels, target)
+        write_nifti(labels, target, like=None if path.is_dir() else path)
         print(target, flush=True)
 
 

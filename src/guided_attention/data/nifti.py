@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from guided_attention.data.integrity import Findings
-from guided_attention.data.orientation import default_affine, spacing_of, to_radiological
+from guided_attention.data.orientation import default_affine, from_radiological, spacing_of, to_radiological
 from guided_attention.data.volume import CLASSES, Volume
 from guided_attention.errors import SettingsError, require_choice
 
@@ -149,7 +149,28 @@ def _check_fit(image: tuple, label: tuple, path: str | Path, findings: Findings)
         findings.add(path, f"expected the image's affine, found one that puts a corner {apart:.3g} mm elsewhere")
 
 
-def write_nifti(volume: Volume, path: str | Path, what: Literal["auto", "image", "labels"] = "auto") -> Path:
+def _on_the_grid_of(path: Path, array: np.ndarray, affine: np.ndarray, subject: str) -> tuple[np.ndarray, np.ndarray]:
+    findings = Findings(subject)
+    found = _load(path, findings)
+    findings.raise_if_any()
+    (grid,), turned = to_radiological([found[0]], found[1])
+    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in array.shape[::-1]]), axis=-1).reshape(-1, 3)
+    apart = np.abs(np.c_[corners, np.ones(8)] @ (turned - affine)[:3].T).max()
+    if grid.shape != array.shape or apart > _SAME_PLACE:
+        raise SettingsError(
+            f"like={str(path)!r} is not the file from which subject {subject!r} was read: it has shape {grid.shape} "
+            f"and a corner {apart:.3g} mm elsewhere; the volume has shape {array.shape}."
+        )
+    return from_radiological(array, found[1]), found[1]
+
+
+def write_nifti(
+    volume: Volume,
+    path: str | Path,
+    what: Literal["auto", "image", "labels"] = "auto",
+    *,
+    like: str | Path | None = None,
+) -> Path:
     """Write a volume's labels or image, whole or not at all.
 
     Parameters
@@ -160,6 +181,10 @@ def write_nifti(volume: Volume, path: str | Path, what: Literal["auto", "image",
         Ends in ``.nii`` or ``.nii.gz``; folders are made, an existing file is replaced.
     what : {"auto", "image", "labels"}
         ``"auto"`` writes the labels where there are any, else the image. Labels are uint8, images float32.
+    like : str or Path, optional
+        The NIfTI file from which the volume was read. The new file then has its order of voxels and its affine:
+        voxel (i, j, k) of one is voxel (i, j, k) of the other. Without it the order is this package's, superior,
+        posterior, left: the same place in the world, other indices.
 
     Returns
     -------
@@ -169,7 +194,9 @@ def write_nifti(volume: Volume, path: str | Path, what: Literal["auto", "image",
     Raises
     ------
     SettingsError
-        If the ending is another one, or labels are asked for and there are none.
+        If the ending is another one, labels are asked for and there are none, or ``like`` is not on the volume's grid.
+    DataError
+        If ``like`` cannot be read.
     """
     from nibabel.nifti1 import Nifti1Image
 
@@ -181,6 +208,8 @@ def write_nifti(volume: Volume, path: str | Path, what: Literal["auto", "image",
         raise SettingsError(f"what='labels': subject {volume.subject!r} has no labels; write its image instead.")
     array = volume.image if what == "image" or volume.labels is None else volume.labels
     affine = default_affine(volume.spacing) if volume.affine is None else volume.affine
+    if like is not None:
+        array, affine = _on_the_grid_of(Path(like), array, affine, volume.subject)
     nifti = Nifti1Image(array.T, affine)
     nifti.header.set_xyzt_units("mm")
     nifti.set_sform(affine, code=1)

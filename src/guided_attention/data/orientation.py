@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["default_affine", "spacing_of", "to_radiological"]
+__all__ = ["default_affine", "from_radiological", "spacing_of", "to_radiological"]
 
 
 def to_radiological(arrays: Sequence[np.ndarray], affine: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -34,6 +34,27 @@ def to_radiological(arrays: Sequence[np.ndarray], affine: np.ndarray) -> tuple[t
     change = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
     moved = tuple(np.ascontiguousarray(apply_orientation(array.T, change).T) for array in arrays)
     return moved, affine @ inv_ornt_aff(change, arrays[0].shape[::-1])
+
+
+def from_radiological(array: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Undo `to_radiological`: bring an array back to the order of the file from which it was turned.
+
+    Parameters
+    ----------
+    array : ndarray, (D, H, W)
+        Superior, posterior, left.
+    affine : ndarray, float64, (4, 4)
+        The file's own, as `to_radiological` was given it.
+
+    Returns
+    -------
+    ndarray
+        In the file's order, axes reversed as there.
+    """
+    from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+
+    change = ornt_transform(axcodes2ornt(("L", "P", "S")), io_orientation(affine))
+    return np.ascontiguousarray(apply_orientation(array.T, change).T)
 
 
 def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
