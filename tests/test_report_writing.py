@@ -203,6 +203,20 @@ class TestReport:
         assert stopped.value.code == 2
         assert "preset paper" in capsys.readouterr().err
 
+    def test_masks_of_patients_are_found_in_the_folder_of_the_runs_or_nothing_is_written(
+        self, scans, tmp_path, capsys, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        write(tmp_path / "results", small_record("daf", {"1": 0.5}))
+        run = run_folder(tmp_path / "runs", PHANTOM.name, Cell("daf"), "quick")
+        write_masks(run / "predictions.npz", {"1": np.zeros_like(open_source(scans).read("1").labels)})
+        with pytest.raises(SystemExit):
+            main(["report", "--data", str(scans), "--runs", "elsewhere"])
+        assert "there are no masks of this record" in capsys.readouterr().err
+        assert not (tmp_path / "report").exists()
+        main(["report", "--data", str(scans)])  # as `experiment` writes them without being told where
+        assert (tmp_path / "report" / PHANTOM.name / "fig6-masks.png").is_file()
+
     def test_without_a_name_every_data_set_gets_a_report(self, root, scans, tmp_path, capsys):
         other = DataSet("nifti-x", "not stated", synthetic=False)
         write(tmp_path / "results", small_record("daf", {"1": 0.5}), small_record("daf", {"a": 0.5}, dataset=other))

@@ -18,7 +18,7 @@ def report(
     folds: tuple[int, ...] = (),
     seeds: tuple[int, ...] = (),
     data: str | None = None,
-    runs: Path | None = None,
+    runs: Path = Path("runs"),
     sequence: SequenceName = "T1DUAL",
     phase: Phase = "in",
 ) -> None:
@@ -33,7 +33,7 @@ def report(
         seeds: Only these seeds.
         data: The data set itself, to show its masks side by side: a CHAOS tree, a folder of NIfTI files, or the word
             phantom.
-        runs: Folder of the runs, if the masks are not beside the records.
+        runs: Folder of the runs, as `experiment` and `train` were given it: there lie the masks of patients.
         sequence: Sequence of a CHAOS tree.
         phase: In-phase or out-of-phase images of T1-DUAL.
     """

@@ -31,7 +31,7 @@ __all__ = ["write_report"]
 def write_report(
     results: Results, out: str | Path, source: DataSource | None = None, runs: str | Path | None = None
 ) -> Path:
-    """Write tables, figures and ``numbers.json`` into a folder; each file whole or not there.
+    """Write tables, figures and ``numbers.json`` into a folder: all of them, or none.
 
     The same records give the same bytes (figures: with the same version of matplotlib).
 
@@ -59,15 +59,18 @@ def write_report(
     out = Path(out)
     content = numbers(results)
     parts = [_head(results, digest_of(content))]
+    files: dict[str, bytes] = {}
     for name, table in _tables(results).items():
-        write_text(out / f"{name}.csv", table.to_csv())
-        write_text(out / f"{name}.tex", table.to_latex())
+        files[f"{name}.csv"] = table.to_csv().encode()
+        files[f"{name}.tex"] = table.to_latex().encode()
         parts.append(table.to_markdown() + f"\n[CSV]({name}.csv), [LaTeX]({name}.tex)\n")
     for name, (make, alt) in _figures(results, source, runs).items():
-        write_bytes(out / name, _drawn(make, name.rpartition(".")[2]))
+        files[name] = _drawn(make, name.rpartition(".")[2])
         parts.append(f"![{alt}]({name})\n\n{alt}\n")
     if source is None:
         parts.append("No masks are shown: they need the data set (`--data`).\n")
+    for name, written in files.items():
+        write_bytes(out / name, written)
     write_text(out / "numbers.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return write_text(out / "index.md", "\n".join(parts))
 
