@@ -14,6 +14,7 @@ import traitlets
 from matplotlib import pyplot as plt
 from nbclient import NotebookClient
 
+from guided_attention import widgets
 from guided_attention.book.pages import page_problems
 from guided_attention.errors import SettingsError
 from guided_attention.widgets.base import SWITCH, GuidedWidget
@@ -21,8 +22,10 @@ from guided_attention.widgets.bundle import SCRIPTS, notebook_script, page_scrip
 from guided_attention.widgets.pack import encode, pack, pack_pictures, pack_rows, unpack
 
 
-class Small(GuidedWidget, script="channel"):
+class Small(GuidedWidget):
     """A widget with a trait and a picture."""
+
+    _script = "channel"
 
     chosen = traitlets.Int(2).tag(sync=True)
     private = traitlets.Int(3)
@@ -116,6 +119,22 @@ def test_a_script_that_cannot_be_put_together(tmp_path, monkeypatch):
         notebook_script("odd")
 
 
+@pytest.mark.parametrize("name", widgets.__all__)
+def test_every_widget_brings_a_script_and_the_style(name):
+    widget = getattr(widgets, name)
+    assert widget._esm == notebook_script(widget._script)
+    assert widget._css == (SCRIPTS / "widgets.css").read_text()
+    assert not widget.class_own_traits().keys() & {"_script", "_esm", "_css"}
+
+
+def test_a_widget_that_is_made_from_another_keeps_its_script():
+    class Other(Small):
+        pass
+
+    assert Other._esm == Small._esm == notebook_script("channel")
+    assert "_esm" not in vars(GuidedWidget)
+
+
 def test_only_traits_of_the_widget_are_its_state(small):
     assert set(small.state()) == {"data", "chosen"}
 
@@ -151,7 +170,8 @@ def test_a_notebook_run_for_pages_asks_no_front_end_for_widgets(monkeypatch, tmp
     source = """\
 from matplotlib import pyplot as plt
 from guided_attention.widgets.base import GuidedWidget
-class Mine(GuidedWidget, script="channel"):
+class Mine(GuidedWidget):
+    _script = "channel"
     alt = "a picture"
     def picture(self):
         return plt.figure()

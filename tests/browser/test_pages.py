@@ -84,8 +84,10 @@ def test_reduced_motion_moves_nothing(show, widget):
     assert page.evaluate(f"({lasting})().length") == 0
 
 
-class Numbers(GuidedWidget, script="channel"):
+class Numbers(GuidedWidget):
     """Arrays of every kind; its page is only read, not looked at."""
+
+    _script = "channel"
 
     kind = traitlets.Unicode("all").tag(sync=True)
     alt = "nothing"

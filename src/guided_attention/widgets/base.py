@@ -45,9 +45,9 @@ def for_pages() -> bool:
 class GuidedWidget(anywidget.AnyWidget):
     """Base of the widgets.
 
-    A subclass names its script (``class Mine(GuidedWidget, script="mine")`` for ``js/mine.js``), puts everything that
-    never changes into ``data`` and everything that the reader changes into further traits tagged ``sync=True``, and
-    says by `picture` and `alt` what is seen where no JavaScript runs.
+    A subclass names its script (``_script = "mine"`` for ``js/mine.js``), puts everything that never changes into
+    ``data`` and everything that the reader changes into further traits tagged ``sync=True``, and says by `picture` and
+    `alt` what is seen where no JavaScript runs.
 
     Attributes
     ----------
@@ -58,9 +58,10 @@ class GuidedWidget(anywidget.AnyWidget):
     data = traitlets.Dict().tag(sync=True)
     _script: str = ""
 
-    def __init_subclass__(cls, script: str = "", **kwargs: Any) -> None:
-        if script:
-            cls._script, cls._esm, cls._css = script, notebook_script(script), style()
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # No keyword of the class statement: the metaclass of traitlets before 5.11 (Colab's) refuses them.
+        if "_script" in vars(cls):
+            cls._esm, cls._css = notebook_script(cls._script), style()
         super().__init_subclass__(**kwargs)
 
     @abstractmethod

@@ -26,7 +26,7 @@ __all__ = ["ChannelExplorer"]
 _SAYS = {"paper": "softmax of E", "released": "softmax of max(E) - E", "scaled": "softmax of E over the root of N"}
 
 
-class ChannelExplorer(AttentionExplorer, script="channel"):
+class ChannelExplorer(AttentionExplorer):
     """Choose a channel; see its features, whom it listens to (eq. 4), and what comes back to it (eq. 5).
 
     Made by `from_model` or `from_module`. The maps are computed by PyTorch for each energy, and shipped whole.
@@ -44,6 +44,8 @@ class ChannelExplorer(AttentionExplorer, script="channel"):
     -----
     Used in the chapter *Position attention*.
     """
+
+    _script = "channel"
 
     channel = traitlets.Int(0).tag(sync=True)
     other = traitlets.Int(0).tag(sync=True)

@@ -27,7 +27,7 @@ __all__ = ["LiveNetwork"]
 TOOLS = ("look", "erase", "brighten", "darken", "draw")
 
 
-class LiveNetwork(GuidedWidget, script="live"):
+class LiveNetwork(GuidedWidget):
     """Paint on a slice, or open one of your own, and see segmentation and attention of the network change.
 
     Made by `from_weights` or `from_model`. The network runs in the browser, by ONNX Runtime Web on one thread; nothing
@@ -56,6 +56,8 @@ class LiveNetwork(GuidedWidget, script="live"):
     -----
     Used in the chapter *The network in the page*.
     """
+
+    _script = "live"
 
     slice = traitlets.Int(0).tag(sync=True)
     tool = traitlets.Enum(TOOLS, "look").tag(sync=True)

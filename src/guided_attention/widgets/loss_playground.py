@@ -29,7 +29,7 @@ _TERMS = (("segmentation", "alpha", 10), ("guided", "beta", 8), ("reconstruction
 _COLOURS = {"segmentation": "#0072B2", "guided": "#E69F00", "reconstruction": "#CC79A7"}
 
 
-class LossPlayground(GuidedWidget, script="loss_playground"):
+class LossPlayground(GuidedWidget):
     """Give the terms of a recorded training other weights (eq. 11), and read each one's share of the total.
 
     Re-weighting a recording does not retrain the network: with other weights the terms would have come out
@@ -68,6 +68,8 @@ class LossPlayground(GuidedWidget, script="loss_playground"):
     -----
     Used in the chapter *Training the network*.
     """
+
+    _script = "loss_playground"
 
     alpha = traitlets.Float(1.0, min=0.0).tag(sync=True)
     beta = traitlets.Float(0.25, min=0.0).tag(sync=True)

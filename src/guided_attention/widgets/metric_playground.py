@@ -27,7 +27,7 @@ _GREY_BYTES = 60_000
 _NONE = {"rows": 0, "cols": 0, "grow": 0, "cut": 0, "speck": 0, "absent": False}
 
 
-class MetricPlayground(GuidedWidget, script="metric_playground"):
+class MetricPlayground(GuidedWidget):
     """Drag a copy of an organ's mask over the original; see DSC, VS and surface distances move (eq. 12-15).
 
     Parameters
@@ -72,6 +72,8 @@ class MetricPlayground(GuidedWidget, script="metric_playground"):
     `guided_attention.metrics` does on the one slice as a volume (1, H, W), empty masks included. Distances are in
     voxels, and in mm if the size of a pixel is known. Used in the chapter *Evaluating the network*.
     """
+
+    _script = "metric_playground"
 
     organ = traitlets.Int(1).tag(sync=True)
     rows = traitlets.Int(0).tag(sync=True)

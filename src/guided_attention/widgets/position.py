@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PositionExplorer"]
 
 
-class PositionExplorer(AttentionExplorer, script="position"):
+class PositionExplorer(AttentionExplorer):
     """Choose a position; see its row of the attention map (eq. 2) over the slice, exactly.
 
     Made by `from_model` or `from_module`. The row is computed in the browser, from queries and keys.
@@ -49,6 +49,8 @@ class PositionExplorer(AttentionExplorer, script="position"):
     -----
     Used in the chapter *Position attention*.
     """
+
+    _script = "position"
 
     position = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True)
     pinned = traitlets.List(traitlets.List(traitlets.Int(), minlen=2, maxlen=2), maxlen=4).tag(sync=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["RefinementStepper"]
 
 
-class RefinementStepper(AttentionExplorer, script="stepper"):
+class RefinementStepper(AttentionExplorer):
     """Follow one slice through the refinement (Fig. 3): features, attention, reconstruction, prediction.
 
     Made by `from_model`. Of features, the norm over the channels is shown, or one channel that was asked for.
@@ -43,6 +43,8 @@ class RefinementStepper(AttentionExplorer, script="stepper"):
     -----
     Used in the chapter *What guidance does, step by step*.
     """
+
+    _script = "stepper"
 
     shown = traitlets.Enum(("features", "rebuilt", "passed"), "features").tag(sync=True)
     channel = traitlets.Int(-1).tag(sync=True)

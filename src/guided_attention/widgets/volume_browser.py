@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["VolumeBrowser"]
 
 
-class VolumeBrowser(GuidedWidget, script="volume_browser"):
+class VolumeBrowser(GuidedWidget):
     """Scroll through a volume; lay prediction and reference over it, mark errors, read the metrics.
 
     Parameters
@@ -62,6 +62,8 @@ class VolumeBrowser(GuidedWidget, script="volume_browser"):
     slice and for the volume; the mean surface distance (eq. 14) of the volume, in mm, comes from
     `guided_attention.metrics.mean_surface_distance`. Used in the chapter *Looking at the masks*.
     """
+
+    _script = "volume_browser"
 
     slice = traitlets.Int(0).tag(sync=True)
     organs = traitlets.List(traitlets.Int()).tag(sync=True)
