@@ -4,17 +4,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from dataclasses import replace
-from importlib import util
 
 import pytest
 
 from guided_attention.checkpoints import latest_checkpoint
 from guided_attention.cluster import require_ray, run_on_ray
-from guided_attention.errors import SettingsError
+from guided_attention.errors import MissingExtraError, SettingsError
 from guided_attention.grid import plan
 from guided_attention.masks import masks_path, read_masks
 from guided_attention.records import read_record
@@ -105,10 +105,11 @@ def test_a_killed_worker_loses_nothing_and_a_failure_stops_nobody(cluster, tmp_p
 
 
 def test_without_ray_it_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr("guided_attention.cluster.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r'pip install "guided-attention\[cluster\]"'):
-        require_ray()
-    assert util.find_spec("ray") is not None
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "ray", None)
+        with pytest.raises(MissingExtraError, match=r'pip install "guided-attention\[cluster\]"'):
+            require_ray()
+    require_ray()
 
 
 def test_no_cluster_at_this_address(tmp_path):

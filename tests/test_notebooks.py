@@ -37,7 +37,7 @@ def test_ids_follow_from_name_and_position_and_the_file_is_the_same_each_time(bo
 def test_the_header_installs_without_versions_and_makes_the_data(book):
     links, install, data = make_notebook(book, "01_line").cells[:3]
     assert book.colab("01_line") in links.source
-    assert "guided-attention @ git+https://github.com/someone/small@trunk" in install.source
+    assert "guided-attention[widgets] @ git+https://github.com/someone/small@trunk" in install.source
     assert not re.search(r"[<>=]=\s*\d", install.source)
     assert "write_phantom" in data.source
     assert all(cell.metadata.tags == [INJECTED] for cell in (links, install, data))
@@ -49,7 +49,7 @@ def test_a_chapter_that_reads_recorded_runs_brings_the_repository(book):
     chapter.write_text(chapter.read_text() + "\n```{code-cell} ipython3\nresults_folder()\n```\n")
     install = make_notebook(book, "01_line").cells[1].source
     assert "git clone -q --depth 1 --branch trunk https://github.com/someone/small guided-attention" in install
-    assert "pip install -q -e guided-attention" in install
+    assert 'pip install -q -c present.txt -e "./guided-attention[widgets]"' in install
 
 
 def test_the_header_is_in_the_notebook_only(book):

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from guided_attention.book.header import EXTRA
 from guided_attention.book.layout import Book
 from small_book import ROOT
 
@@ -26,9 +27,10 @@ PYTHONS = ("3.10.12", "3.11.2", "3.11.9", "3.12.3", "3.13.1")
 
 
 def requirements():
-    """Every direct dependency of the package and of its extras."""
+    """Every direct dependency of the package and of its extras; what an extra takes from another is that one's."""
     lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
-    return [Requirement(text) for entries in lists for text in entries]
+    found = [Requirement(text) for entries in lists for text in entries]
+    return [requirement for requirement in found if requirement.name != PROJECT["name"]]
 
 
 def constraints(python):
@@ -66,6 +68,15 @@ def test_dependencies_have_lower_bounds_only():
             requirement.name == "jupyter-book"
         )  # version 2 is another program: it reads neither _config.yml nor _toc.yml
         assert operators == ({">=", "<"} if capped else {">="}), requirement
+
+
+def test_extras_build_on_the_widgets_and_repeat_nothing_of_them():
+    extras = PROJECT["optional-dependencies"]
+    brought = {Requirement(text).name for text in extras[EXTRA]}
+    for extra in ("book", "test"):
+        own = [Requirement(text) for text in extras[extra]]
+        assert [r.extras for r in own if r.name == PROJECT["name"]] == [{EXTRA}]
+        assert brought & {r.name for r in own} == set()
 
 
 def test_constraints_name_no_build_and_no_place():

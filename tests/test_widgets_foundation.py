@@ -6,6 +6,8 @@ import base64
 import gzip
 import json
 import re
+import subprocess
+import sys
 
 import nbformat
 import numpy as np
@@ -133,6 +135,16 @@ def test_a_widget_that_is_made_from_another_keeps_its_script():
 
     assert Other._esm == Small._esm == notebook_script("channel")
     assert "_esm" not in vars(GuidedWidget)
+
+
+@pytest.mark.parametrize("module", ["guided_attention.widgets", "guided_attention.widgets.base"])
+@pytest.mark.parametrize("gone", ["anywidget", "traitlets"])
+def test_after_a_plain_installation_the_widgets_say_which_extra_they_need(module, gone):
+    code = f"import sys; sys.modules[{gone!r}] = None; import {module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"guided_attention.errors.MissingExtraError: {gone}: not installed here.")
+    assert 'pip install "guided-attention[widgets]"' in said
 
 
 def test_only_traits_of_the_widget_are_its_state(small):

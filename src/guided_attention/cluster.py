@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
-from guided_attention.errors import GuidedAttentionError, SettingsError
+from guided_attention.errors import GuidedAttentionError, SettingsError, require_extra
 from guided_attention.files import write_bytes
 from guided_attention.grid import Planned
 from guided_attention.grid_work import Job, Outcome, run_job
@@ -22,9 +21,8 @@ __all__ = ["require_ray", "run_on_ray"]
 
 
 def require_ray() -> None:
-    """Raise a `SettingsError` that says how to install Ray, unless it is there."""
-    if find_spec("ray") is None:
-        raise SettingsError('ray: not installed here. Run pip install "guided-attention[cluster]", on every machine.')
+    """Raise a `MissingExtraError` that says how to install Ray, unless it is there; each machine needs it."""
+    require_extra("cluster", "ray")
 
 
 def run_on_ray(
@@ -56,8 +54,10 @@ def run_on_ray(
 
     Raises
     ------
+    MissingExtraError
+        If Ray is missing.
     SettingsError
-        If Ray is missing, there is no cluster, or none of its machines is large enough for a cell.
+        If there is no cluster, or none of its machines is large enough for a cell.
     """
     require_ray()
     import ray

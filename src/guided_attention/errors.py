@@ -8,8 +8,17 @@ everything else is a bug and shows its traceback.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
-__all__ = ["CheckpointError", "DataError", "GuidedAttentionError", "SettingsError", "require_choice"]
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "GuidedAttentionError",
+    "MissingExtraError",
+    "SettingsError",
+    "require_choice",
+    "require_extra",
+]
 
 
 class GuidedAttentionError(Exception):
@@ -28,7 +37,29 @@ class CheckpointError(GuidedAttentionError):
     """A checkpoint is missing, damaged, or belongs to another run or model."""
 
 
+class MissingExtraError(GuidedAttentionError, ImportError):
+    """A package is not installed that only a part of this one needs: an extra of ``pyproject.toml`` brings it."""
+
+
 def require_choice(argument: str, value: object, choices: Sequence[object]) -> None:
     """Raise a `SettingsError` that lists the choices unless ``value`` is one of them."""
     if value not in choices:
         raise SettingsError(f"{argument}={value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Raise a `MissingExtraError` that says what to install, unless all modules are there; none is imported.
+
+    Parameters
+    ----------
+    extra : str
+        Of ``pyproject.toml``; it brings the modules.
+    *modules : str
+        Names as in ``import``.
+    """
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f'{", ".join(missing)}: not installed here. Run: pip install "guided-attention[{extra}]" (in a notebook, '
+            "%pip install ...). What is installed already stays."
+        )

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from guided_attention.errors import SettingsError
+from guided_attention.errors import SettingsError, require_extra
 from guided_attention.half import stored
 from guided_attention.models.attention import PositionAttention
 from guided_attention.onnx_weights import WEIGHTS, first_names, point_into, strip
@@ -76,7 +76,7 @@ def export_weights(
     ------
     CheckpointError
         If a file is missing or damaged.
-    SettingsError
+    MissingExtraError, SettingsError
         As for `export_network`.
     """
     path = Path(path)
@@ -102,8 +102,10 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
 
     Raises
     ------
+    MissingExtraError
+        If onnx or onnxscript is missing.
     SettingsError
-        If a package is missing, or a weight is beyond the range of half precision.
+        If a weight is beyond the range of half precision.
 
     Notes
     -----
@@ -163,6 +165,7 @@ class _Shown(nn.Module):
 
 
 def _export(model: nn.Module, size: int | tuple[int, int], in_channels: int, weights: bytes) -> Exported:
+    require_extra("widgets", "onnx", "onnxscript")
     shape = (in_channels, *((size, size) if isinstance(size, int) else size))
     shown = _Shown(model)
     image = torch.zeros(1, *shape)

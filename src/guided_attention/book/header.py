@@ -7,29 +7,36 @@ from typing import Any
 
 from guided_attention.book.layout import Book
 
-__all__ = ["INJECTED", "header_cells", "links_under_title"]
+__all__ = ["EXTRA", "INJECTED", "header_cells", "links_under_title"]
 
 #: Tag of every injected cell.
 INJECTED = "injected"
 
+#: Extra of ``pyproject.toml`` that a notebook installs.
+EXTRA = "widgets"
+
+#: A list of what is there holds pip to it. Without, the newest onnx would bring another protobuf than Colab's.
 _INSTALL = """\
-# On a fresh machine (Colab): install the package. Versions are not pinned, so what is there already stays.
+# On a fresh machine (Colab): install the package. Whatever is there already stays in its version.
 import importlib.util
+import sys
 if importlib.util.find_spec("guided_attention") is None:
-    %pip install -q "guided-attention @ git+{repository}@{branch}"
+    !{{sys.executable}} -m pip list --format=freeze > present.txt
+    %pip install -q -c present.txt "guided-attention[{extra}] @ git+{repository}@{branch}"
 """
 
 #: What lies in the repository and not in the package: recorded runs, weights, what a browser runs networks with.
 _NEEDS_REPOSITORY = re.compile(r"\b(results_folder|load_pretrained|LiveNetwork)\b")
 _CLONE = """\
 # On a fresh machine (Colab): fetch the repository, whose recorded runs or weights this chapter reads, and install from
-# it. Versions are not pinned, so what is there already stays.
+# it. Whatever is there already stays in its version.
 import importlib.util
 import os
 import sys
 if importlib.util.find_spec("guided_attention") is None:
     !git clone -q --depth 1 --branch {branch} {repository} guided-attention
-    %pip install -q -e guided-attention
+    !{{sys.executable}} -m pip list --format=freeze > present.txt
+    %pip install -q -c present.txt -e "./guided-attention[{extra}]"
     sys.path.insert(0, os.path.abspath("guided-attention/src"))
 """
 
@@ -44,8 +51,8 @@ if not (phantom_folder() / "phantom.json").exists():
 def header_cells(book: Book, stem: str) -> list[Any]:
     """Cells that a generated notebook begins with, as notebook nodes.
 
-    The package is installed without its ``book`` extra: that would replace Colab's own ipykernel under a running
-    session, and no chapter needs Sphinx.
+    The package is installed with what its widgets need (`EXTRA`) but without its ``book`` extra: that would replace
+    Colab's own ipykernel under a running session, and no chapter needs Sphinx.
 
     Parameters
     ----------
@@ -61,7 +68,8 @@ def header_cells(book: Book, stem: str) -> list[Any]:
         f"[the book]({book.repository})\n\n*Made from the chapter's text by `make notebooks`: edit that, not this.*"
     )
     whole = _NEEDS_REPOSITORY.search(book.chapter(stem).read_text(encoding="utf-8"))
-    install = (_CLONE if whole else _INSTALL).format(repository=book.repository, branch=book.branch).rstrip()
+    places = {"repository": book.repository, "branch": book.branch, "extra": EXTRA}
+    install = (_CLONE if whole else _INSTALL).format(**places).rstrip()
     metadata = {"tags": [INJECTED]}
     return [
         new_markdown_cell(links, metadata=metadata),

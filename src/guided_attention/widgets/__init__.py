@@ -1,9 +1,16 @@
-"""Attention that you can touch: alive in a notebook, and alive on a page without a kernel."""
+"""Attention that you can touch: alive in a notebook, and alive on a page without a kernel.
+
+Needs the extra ``widgets``: importing anything from here says so where it is missing.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
+
+from guided_attention.errors import require_extra
+
+require_extra("widgets", "anywidget", "ipywidgets", "traitlets")
 
 _HOMES = {
     "ChannelExplorer": "channel",

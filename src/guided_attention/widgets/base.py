@@ -57,6 +57,8 @@ class GuidedWidget(anywidget.AnyWidget):
 
     data = traitlets.Dict().tag(sync=True)
     _script: str = ""
+    #: ipywidgets before 8 shows itself by this, past `_repr_mimebundle_`; without it, every version asks the latter.
+    _ipython_display_ = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # No keyword of the class statement: the metaclass of traitlets before 5.11 (Colab's) refuses them.
