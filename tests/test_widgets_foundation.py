@@ -157,8 +157,8 @@ def test_a_page_is_complete_and_has_a_picture(small, tmp_path):
     assert page_problems(text) == []
     assert 'alt="A line that &quot;rises&quot; &amp; ends."' in text
     assert "<title>A title &amp; more</title>" in text
-    picture = base64.b64decode(re.search(r'<noscript>.*base64,([^"]+)"', text)[1])
-    assert picture.startswith(b"\x89PNG")
+    picture = base64.b64decode(re.search(r'<noscript>.*image/webp;base64,([^"]+)"', text)[1])
+    assert (picture[:4], picture[8:12]) == (b"RIFF", b"WEBP")
     assert plt.get_fignums() == open_before
 
 

@@ -88,7 +88,7 @@ class GuidedWidget(anywidget.AnyWidget):
 
     def to_html(self) -> str:
         """Return the widget as it is now as a piece of HTML that needs nothing else."""
-        return pages.fragment(self._script, self.state(), pages.png(self.picture()), self.alt)
+        return pages.fragment(self._script, self.state(), pages.still(self.picture()), self.alt)
 
     def save(self, path: str | Path, title: str = "Guided Attention") -> Path:
         """Write a page with this widget alone; it works when opened from a folder. Return its path."""

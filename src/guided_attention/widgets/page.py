@@ -14,7 +14,7 @@ from guided_attention.widgets.pack import encode
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["fragment", "page", "png"]
+__all__ = ["fragment", "page", "still"]
 
 
 def fragment(name: str, state: dict[str, Any], picture: bytes, alt: str) -> str:
@@ -27,7 +27,7 @@ def fragment(name: str, state: dict[str, Any], picture: bytes, alt: str) -> str:
     state : dict
         Values of its synchronised traits.
     picture : bytes
-        A PNG for readers without JavaScript, and for whoever prints.
+        A WebP for readers without JavaScript, and for whoever prints.
     alt : str
         What the picture shows.
     """
@@ -37,7 +37,7 @@ def fragment(name: str, state: dict[str, Any], picture: bytes, alt: str) -> str:
     return (
         f'<div class="ga-mount mathjax_ignore" data-key="{key}">\n'
         f"<style>\n{style()}</style>\n"
-        f'<noscript><img class="ga-picture" alt="{escape(alt)}" src="data:image/png;base64,{source}"></noscript>\n'
+        f'<noscript><img class="ga-picture" alt="{escape(alt)}" src="data:image/webp;base64,{source}"></noscript>\n'
         f'<script type="application/octet-stream">{text}</script>\n'
         f'<script type="module">\n{page_script(name)}$start("{key}");\n</script>\n'
         "</div>\n"
@@ -57,15 +57,14 @@ def page(body: str, title: str) -> str:
     )
 
 
-def png(figure: Figure, colours: int = 64) -> bytes:
-    """Return a matplotlib figure as a small PNG (90 dots per inch, a palette of so many colours), and close it."""
-    from matplotlib import pyplot as plt
-    from PIL import Image
+def still(figure: Figure) -> bytes:
+    """Return a matplotlib figure as a WebP of 90 dots per inch, and close it.
 
-    whole, small = BytesIO(), BytesIO()
-    figure.savefig(whole, format="png", dpi=90, facecolor="white")
+    Nothing is lost, because colours are names here: with a palette of its own, an organ would turn into its neighbour.
+    """
+    from matplotlib import pyplot as plt
+
+    content = BytesIO()
+    figure.savefig(content, format="webp", dpi=90, facecolor="white", pil_kwargs={"lossless": True})
     plt.close(figure)
-    Image.open(whole).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(
-        small, format="png", optimize=True
-    )
-    return small.getvalue()
+    return content.getvalue()
