@@ -24,6 +24,32 @@ def pixels(canvas: Locator) -> str:
     return canvas.evaluate("canvas => canvas.toDataURL()")
 
 
+def proportions(part: Locator) -> list[tuple[str, float]]:
+    """Return every picture in a part of a page: what it shows, and width over height as drawn, over that of its file.
+
+    Pictures that wait for their reader are fetched, and what is folded is opened; one that never comes, or that
+    nobody can see, is an error.
+    """
+    found = part.evaluate(
+        """async part => {
+        const pictures = [...part.querySelectorAll("img")];
+        for (const box of part.querySelectorAll("details")) box.open = true;
+        for (const box of part.querySelectorAll(".toggle-hidden")) box.classList.remove("toggle-hidden");
+        for (const img of pictures) img.loading = "eager";
+        await Promise.all(pictures.map(img => img.decode()));
+        return pictures.map(img => {
+          const look = getComputedStyle(img);
+          const inner = (length, sides) => sides.reduce((left, side) =>
+            left - parseFloat(look[`padding${side}`]) - parseFloat(look[`border${side}Width`]), length);
+          const box = [inner(img.offsetWidth, ["Left", "Right"]), inner(img.offsetHeight, ["Top", "Bottom"])];
+          return [img.alt, ...box, img.naturalWidth, img.naturalHeight];
+        });
+        }"""
+    )
+    assert all(min(sizes) > 0 for _, *sizes in found), found
+    return [(alt, width * high / (height * wide)) for alt, width, height, wide, high in found]
+
+
 def choose(page: Page, trait: str, value: object) -> None:
     """Choose a value of a group of radio buttons."""
     page.locator(f'[data-trait="{trait}"] input[value="{value}"]').check()

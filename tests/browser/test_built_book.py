@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from browser_tools import proportions
 from built_pages import HTML, PAGES, ROOT, WITH_WIDGETS, served, visit  # noqa: F401  (a fixture)
 
 from guided_attention.report import load_results, report_digest
@@ -22,6 +24,35 @@ def test_a_page_is_whole_on_a_screen_and_on_a_phone(show, page):
         assert wide <= 2, f"wider than the screen by {wide} pixels at {options}"
         assert opened.locator("h1").count() >= 1
     assert show.complaints == []
+
+
+#: What a page is drawn on: the width of its window, and whether it is paper (A4 less margins of a centimetre).
+DRAWN_ON = {"desktop": (1440, "screen"), "phone": (390, "screen"), "paper": (718, "print")}
+
+
+def keeps_proportions(opened, number):
+    """Whether all pictures of an open page, so many, are drawn as wide for their height as their files are."""
+    for width, medium in DRAWN_ON.values():
+        opened.set_viewport_size({"width": width, "height": 900})
+        opened.emulate_media(media=medium)
+        found = proportions(opened.locator("body"))
+        assert len(found) == number, f"at {width}, {medium}: {[alt for alt, _ in found]}"
+        squashed = [f"{ratio:.2f} of {alt}" for alt, ratio in found if abs(ratio - 1) > 0.02]
+        assert squashed == [], f"at {width}, {medium}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pictures_keep_their_proportions(show, page):
+    text = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    without_stills = re.sub(r"<noscript>.*?</noscript>", "", text, flags=re.DOTALL)
+    keeps_proportions(visit(show, page), without_stills.count("<img "))
+
+
+@pytest.mark.parametrize("page", WITH_WIDGETS)
+def test_pictures_keep_their_proportions_without_javascript(show, page):
+    text = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    assert text.count('<img class="ga-picture"') == text.count('class="ga-mount ')
+    keeps_proportions(show.open(f"{page}.html", java_script_enabled=False), text.count("<img "))
 
 
 @pytest.mark.parametrize("page", WITH_WIDGETS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from browser_tools import at, pixels, settle
+from browser_tools import at, pixels, proportions, settle
 
 from guided_attention.book.serve import serving
 from guided_attention.data.phantom import make_phantom, phantom_settings
@@ -152,6 +152,16 @@ def test_every_slide_fits_and_can_be_read(show):
                 assert found["letters"] >= 15, found
 
 
+def test_pictures_keep_their_proportions(show):
+    for screen in SCREENS:
+        page, found = visit(show, screen), []
+        for slide in range(page.evaluate("Reveal.getTotalSlides()")):
+            page.evaluate(f"Reveal.slide({slide}, 0, 99)")
+            found += proportions(page.locator("section.present > section.present"))
+        assert len(found) == page.locator("img").count() >= 3
+        assert [pair for pair in found if abs(pair[1] - 1) > 0.02] == [], screen
+
+
 def test_the_speakers_view_has_the_notes(show):
     page = visit(show)
     with page.expect_popup() as opened:
@@ -167,8 +177,11 @@ def test_the_speakers_view_has_the_notes(show):
 
 def test_printed_each_slide_has_a_page(show):
     page = visit(show, query="?print-pdf")
-    page.wait_for_selector(".pdf-page")
-    assert page.locator(".pdf-page").count() == page.evaluate("Reveal.getTotalSlides()") >= 10
+    page.wait_for_function("document.querySelectorAll('.pdf-page').length === Reveal.getTotalSlides()")
+    assert page.locator(".pdf-page").count() >= 10
     assert page.locator(".pdf-page .ga-position canvas").first.evaluate("canvas => canvas.width") > 300
+    pictures = proportions(page.locator("body"))
+    assert len(pictures) >= 3
+    assert [pair for pair in pictures if abs(pair[1] - 1) > 0.02] == []
     sheets = page.pdf(prefer_css_page_size=True, print_background=True).count(b"/MediaBox")
     assert sheets == page.locator(".pdf-page").count()
