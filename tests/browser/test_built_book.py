@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from browser_tools import proportions
+from browser_tools import proportions, settle
 from built_pages import HTML, PAGES, ROOT, WITH_WIDGETS, served, visit  # noqa: F401  (a fixture)
 
 from guided_attention.report import load_results, report_digest
@@ -46,6 +46,22 @@ def test_pictures_keep_their_proportions(show, page):
     text = (HTML / f"{page}.html").read_text(encoding="utf-8")
     without_stills = re.sub(r"<noscript>.*?</noscript>", "", text, flags=re.DOTALL)
     keeps_proportions(visit(show, page), without_stills.count("<img "))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_cut_off_on_paper(show, page):
+    """What scrolls on a screen, on paper ends at the margin."""
+    opened = visit(show, page)
+    width, medium = DRAWN_ON["paper"]
+    opened.set_viewport_size({"width": width, "height": 900})
+    opened.emulate_media(media=medium)
+    settle(opened)
+    cut = opened.evaluate(
+        """() => [...document.querySelectorAll(".bd-article *")].filter(e => e.scrollWidth > e.clientWidth + 1
+        && ["auto", "scroll"].includes(getComputedStyle(e).overflowX)).map(e => [e.scrollWidth, e.clientWidth,
+        e.tagName, e.textContent.trim().slice(0, 60)])"""
+    )
+    assert cut == []
 
 
 @pytest.mark.parametrize("page", WITH_WIDGETS)
