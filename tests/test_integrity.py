@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zlib
 
 import numpy as np
 import pydicom
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_factory import GREYS, Scan, cut, edit_dicom, write_png, write_scan
-from guided_attention.data import open_source, read_chaos_subject
+from guided_attention.data import Volume, open_source, read_chaos_subject, write_nifti
 from guided_attention.data.dicom_slice import read_slice
 from guided_attention.data.integrity import IntegrityReport
 from guided_attention.data.label_png import read_label
@@ -42,6 +43,18 @@ def move(place, *mm):
         edit_dicom(path, ImagePositionPatient=[str(v) for v in position])
 
     return spoil
+
+
+def pixels(place, change):
+    return lambda s: edit_dicom(s / IN / DCM[place], PixelData=change(pydicom.dcmread(s / IN / DCM[place]).PixelData))
+
+
+def bomb(path):
+    """A PNG whose header asks for 2**30 x 2**30 pixels."""
+    content = bytearray(path.read_bytes())
+    content[16:24] = (2**30).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    path.write_bytes(content)
 
 
 def paint(place, grey, shape=(12, 10)):
@@ -91,6 +104,12 @@ SPOILT = {
     "pushed aside": (move(3, 5, 0, 0), DCM[3], r"shifted by 4\.0 pixels"),
     "no position": (edit(0, ImagePositionPatient=None), DCM[0], "no ImagePositionPatient"),
     "NaN": (edit(0, RescaleSlope="nan", RescaleIntercept="0"), DCM[0], "NaN or infinity"),
+    "beyond float32": (edit(0, RescaleSlope="1e38", RescaleIntercept="0"), DCM[0], r"RescaleSlope 1e\+?38"),
+    "twice the pixels": (pixels(0, lambda stored: stored * 2), DCM[0], "expected 240 bytes of pixels.* found 480"),
+    "half as many again": (pixels(0, lambda stored: stored + stored[:120]), DCM[0], "expected 240 bytes.* found 360"),
+    "half the pixels": (pixels(0, lambda stored: stored[:120]), DCM[0], "expected 240 bytes of pixels.* found 120"),
+    "8 bits": (edit(0, BitsAllocated=8, BitsStored=8, HighBit=7), DCM[0], "expected 120 bytes of pixels.* found 240"),
+    "a bomb": (lambda s: bomb(s / GROUND / PNG[2]), PNG[2], "cannot be read as PNG.*DecompressionBomb"),
     "several frames": (edit(0, NumberOfFrames="2"), DCM[0], "2 frames"),
     "inverted greys": (edit(0, PhotometricInterpretation="MONOCHROME1"), DCM[0], "MONOCHROME1"),
     "no images": (lambda s: shutil.rmtree(s / IN), "InPhase", "is not a folder"),
@@ -112,6 +131,46 @@ def test_bad_input_is_named_by_reader_and_check(subject, what):
     assert [p for p in report.problems if re.fullmatch(name, p.path.name) and re.search(message, p.message)], str(
         report
     )
+
+
+@pytest.fixture(scope="module")
+def spoilable(tmp_path_factory):
+    """A CHAOS tree and a folder of NIfTI: each a root, and files with the bytes that matter most (headers)."""
+    tree, folder = tmp_path_factory.mktemp("chaos"), tmp_path_factory.mktemp("nifti")
+    subject = write_scan(tree / "1", Scan(), sequences=("T1DUAL",))
+    rng = np.random.default_rng(0)
+    volume = Volume(rng.random((4, 5, 6), np.float32), np.zeros((4, 5, 6), np.uint8), (5, 1, 1), "s", None)
+    image, label = write_nifti(volume, folder / "s_image.nii", "image"), write_nifti(volume, folder / "s_label.nii")
+    return [
+        (tree, subject / IN / DCM[1], 1200),
+        (tree, subject / GROUND / PNG[1], 200),
+        (folder, image, 352),
+        (folder, label, 352),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")  # decoders warn of what they find in damaged headers
+@settings(deadline=None, max_examples=120)
+@given(
+    which=st.integers(0, 3), changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4)
+)
+def test_no_damage_to_a_header_stops_the_check(spoilable, which, changes):
+    """Whatever bytes a header is overwritten with: the file is named, or still gives numbers."""
+    root, path, head = spoilable[which]
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    for place, value in changes:
+        content[int(place * (min(head, len(content)) - 1))] = value
+    path.write_bytes(content)
+    try:
+        source = open_source(root)
+        report = source.check()
+        if report.ok:
+            assert np.isfinite(source.read(source.subjects[0]).image).all()
+        else:
+            assert path.name in str(report)
+    finally:
+        path.write_bytes(whole)
 
 
 def test_one_report_names_every_bad_file_of_every_subject(tmp_path):

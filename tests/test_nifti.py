@@ -145,6 +145,7 @@ BAD_PAIRS = {
     "class -1": (classes(-1, "int16"), "label", "found -1 as well"),
     "class NaN": (classes(np.nan, "float32"), "label", "found nan as well"),
     "NaN": (greys(np.nan, "float32"), "image", "expected finite grey values.*120 voxels"),
+    "beyond float32": (greys(1e39, "float64"), "image", "expected finite grey values, up to 3.4e.38.*120 voxels"),
     "2-D": (greys(0, "float32", (5, 6)), "image", "expected real numbers on 3 axes"),
     "complex": (greys(0, "complex64"), "image", "expected real numbers on 3 axes"),
     "flat": (lambda image, label: save_flat(image), "image", "expected an affine"),

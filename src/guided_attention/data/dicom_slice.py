@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guided_attention.data.integrity import decoding, grey_values
 from guided_attention.errors import DataError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 __all__ = ["DicomSlice", "dicom_files", "read_slice"]
 
@@ -20,20 +23,6 @@ _TAGS = (
     "PixelSpacing",
     "Rows",
     "Columns",
-)
-# what pydicom raises for files that are cut or contradict themselves, beside errors of its own
-_UNREADABLE = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
 )
 
 
@@ -101,30 +90,19 @@ def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
         If the file is no DICOM, is cut, lacks a tag, or is not one grey slice. The message does not repeat the path.
     """
     from pydicom import dcmread
-    from pydicom.errors import BytesLengthException, InvalidDicomError
 
-    try:
+    with decoding("DICOM"):
         data = dcmread(path, stop_before_pixels=not pixels)
         missing = [tag for tag in _TAGS if data.get(tag) in (None, "")]
         if missing:
             raise DataError(f"expected a DICOM slice, found no {', '.join(missing)} in it (cut or stripped?)")
         position, orientation, spacing = (np.array(data[tag].value, float).ravel() for tag in _TAGS[1:4])
-        _check_geometry(position, orientation, spacing)
-        echo = data.get("EchoTime")
-        return DicomSlice(
-            path=path,
-            pixels=_grey_values(data) if pixels else None,
-            shape=(int(data.Rows), int(data.Columns)),
-            position=position,
-            axes=orientation.reshape(2, 3),
-            pixel_spacing=spacing,
-            series=str(data.SeriesInstanceUID),
-            echo_time=None if echo in (None, "") else float(echo),
-        )
-    except DataError:
-        raise
-    except (BytesLengthException, InvalidDicomError, *_UNREADABLE) as error:
-        raise DataError(f"cannot be read as DICOM, it is cut or damaged ({error})") from error
+        echo, series, shape = data.get("EchoTime"), str(data.SeriesInstanceUID), (int(data.Rows), int(data.Columns))
+        echo = None if echo in (None, "") else float(echo)
+        stored = _stored(data, shape) if pixels else None
+    _check_geometry(position, orientation, spacing)
+    grey = None if stored is None else grey_values(stored[0], stored[1])
+    return DicomSlice(path, grey, shape, position, orientation.reshape(2, 3), spacing, series, echo)
 
 
 def _check_geometry(position: np.ndarray, orientation: np.ndarray, spacing: np.ndarray) -> None:
@@ -138,14 +116,22 @@ def _check_geometry(position: np.ndarray, orientation: np.ndarray, spacing: np.n
         raise DataError(f"ImageOrientationPatient must be two perpendicular unit vectors, found {orientation.tolist()}")
 
 
-def _grey_values(data) -> np.ndarray:
+def _stored(data: Dataset, shape: tuple[int, int]) -> tuple[np.ndarray, str]:
+    """Rescaled pixels in double precision, and what to say of the rescaling if they turn out to be too large."""
     frames, samples = int(data.get("NumberOfFrames") or 1), int(data.get("SamplesPerPixel") or 1)
     kind = data.get("PhotometricInterpretation", "MONOCHROME2")
     if (frames, samples, kind) != (1, 1, "MONOCHROME2"):
         raise DataError(f"expected one slice of MONOCHROME2, found {frames} frames of {samples} samples of {kind}")
+    expected, found = shape[0] * shape[1] * int(data.BitsAllocated) // 8, len(data.PixelData)
+    if not data.file_meta.TransferSyntaxUID.is_compressed and found not in (expected, expected + expected % 2):
+        raise DataError(
+            f"expected {expected} bytes of pixels ({shape[0]} rows x {shape[1]} columns of {data.BitsAllocated} bits), "
+            f"found {found}: it is cut or damaged"
+        )
     slope, intercept = data.get("RescaleSlope"), data.get("RescaleIntercept")
     pixels = data.pixel_array.astype(np.float64)
-    pixels = pixels * (1.0 if slope is None else float(slope)) + (0.0 if intercept is None else float(intercept))
-    if not np.isfinite(pixels).all():
-        raise DataError(f"expected finite grey values, found NaN or infinity (RescaleSlope {slope}, {intercept})")
-    return pixels.astype(np.float32)
+    if pixels.shape != shape:
+        raise DataError(f"expected {shape[0]} x {shape[1]} pixels, as its header says, found {pixels.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = pixels * (1.0 if slope is None else float(slope)) + (0.0 if intercept is None else float(intercept))
+    return pixels, f" (RescaleSlope {slope}, RescaleIntercept {intercept})"

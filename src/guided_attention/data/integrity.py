@@ -6,12 +6,52 @@ none: so one report names everything that has to be mended, and nothing half-rea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from guided_attention.errors import DataError
 
-__all__ = ["Findings", "IntegrityReport", "Problem"]
+__all__ = ["Findings", "IntegrityReport", "Problem", "decoding", "grey_values"]
+
+
+@contextmanager
+def decoding(kind: str) -> Iterator[None]:
+    """Turn whatever another library's decoder raises over a damaged file into a `DataError`.
+
+    Which errors those are no list can say: a decoder follows what the bytes tell it. So only the decoder's calls
+    belong into the block, and nothing of our own, whose mistakes must not pass for damaged files.
+
+    Parameters
+    ----------
+    kind : str
+        What the file should be: ``"DICOM"``.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError("does not exist") from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise DataError(f"cannot be read as {kind}, it is cut or damaged ({said})") from error
+
+
+def grey_values(values: np.ndarray, hint: str = "") -> np.ndarray:
+    """Return grey values as float32, the type that volumes have; a `DataError` if that makes one NaN or infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = np.asarray(values, np.float32)
+    bad = int((~np.isfinite(single)).sum())
+    if bad:
+        raise DataError(
+            f"expected finite grey values, up to {np.finfo(np.float32).max:.2g}, found NaN or infinity in {bad} voxels"
+            f"{hint}"
+        )
+    return single
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guided_attention.data.integrity import Findings
+from guided_attention.data.integrity import Findings, decoding
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import DataError
 
@@ -61,7 +61,7 @@ def read_label(path: Path) -> np.ndarray:
     """
     from PIL import Image
 
-    try:
+    with decoding("PNG"):
         content = path.read_bytes()
         with Image.open(BytesIO(content)) as picture:
             picture.verify()  # checks the sums of all parts, which decoding alone does not
@@ -69,10 +69,6 @@ def read_label(path: Path) -> np.ndarray:
             kind, mode, grey = picture.format, picture.mode, np.asarray(picture)
         if kind == "PNG" and _END not in content:
             raise DataError("cannot be read as PNG, its end is missing")
-    except DataError:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"cannot be read as PNG, it is cut or damaged ({error})") from error
     if (kind, mode) != ("PNG", "L"):
         raise DataError(f"expected an 8-bit grey PNG, found {kind} of mode {mode}")
     labels = _CLASS_OF_GREY[grey]

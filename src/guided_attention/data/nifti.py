@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import gzip
 import os
-import zlib
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from guided_attention.data.integrity import Findings
+from guided_attention.data.integrity import Findings, decoding, grey_values
 from guided_attention.data.orientation import default_affine, from_radiological, spacing_of, to_radiological
 from guided_attention.data.volume import CLASSES, Volume
-from guided_attention.errors import SettingsError, require_choice
+from guided_attention.errors import DataError, SettingsError, require_choice
 
 __all__ = ["inspect_nifti", "read_nifti", "subject_name", "write_nifti"]
 
 _ENDINGS = (".nii.gz", ".nii")
-# what cut or contradictory files raise, beside nibabel's own errors
-_UNREADABLE = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error)
 #: Largest distance, in mm, by which image and label may disagree about where a corner of the volume is.
 _SAME_PLACE = 0.01
 
@@ -57,16 +54,19 @@ def inspect_nifti(image_path: str | Path, label_path: str | Path | None, finding
     """Read as `read_nifti` does, but note problems in ``findings``; a volume only if there is none."""
     image = _load(Path(image_path), findings)
     label = None if label_path is None else _load(Path(label_path), findings)
-    if image is not None and not np.isfinite(image[0]).all():
-        bad = int((~np.isfinite(image[0])).sum())
-        findings.add(image_path, f"expected finite grey values, found NaN or infinity in {bad} voxels")
+    pixels = None
+    if image is not None:
+        try:
+            pixels = grey_values(image[0])
+        except DataError as error:
+            findings.add(image_path, str(error))
     if label is not None:
         _check_classes(label[0], label_path, findings)
     if image is not None and label is not None:
-        _check_fit(image, label, label_path, findings)
+        _check_fit(image, label, label_path, Path(image_path).name, findings)
     if findings:
         return None
-    arrays = [image[0].astype(np.float32)] + ([] if label is None else [label[0].astype(np.uint8)])
+    arrays = [pixels] + ([] if label is None else [label[0].astype(np.uint8)])
     (pixels, *masks), affine = to_radiological(arrays, image[1])
     name = subject_name(image_path)
     return Volume(pixels, masks[0] if masks else None, spacing_of(affine), name, affine)
@@ -82,26 +82,19 @@ def subject_name(path: str | Path) -> str:
 
 def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | None:
     """Return array (D, H, W) and affine, or None after noting why not."""
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
-
     if not path.name.endswith(_ENDINGS):
         findings.add(path, "expected a name that ends in .nii or .nii.gz")
         return None
     try:
-        content = path.read_bytes()
-        # all of it, so that the sum at the very end is checked too
-        content = gzip.decompress(content) if path.name.endswith(".gz") else content
-        nifti = _parse(content)
-        array = np.asanyarray(nifti.dataobj)
-    except FileNotFoundError:
-        findings.add(path, "does not exist")
+        with decoding("NIfTI"):
+            content = path.read_bytes()
+            # all of it, so that the sum at the very end is checked too
+            content = gzip.decompress(content) if path.name.endswith(".gz") else content
+            nifti = _parse(content)
+            array, affine = np.asanyarray(nifti.dataobj), np.array(nifti.affine, float)
+    except DataError as error:
+        findings.add(path, str(error))
         return None
-    except (*_UNREADABLE, HeaderDataError, ImageFileError, WrapStructError) as error:
-        findings.add(path, f"cannot be read as NIfTI, it is cut or damaged ({error})")
-        return None
-    affine = np.array(nifti.affine, float)
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim != 3 or array.dtype.kind not in "iuf":
@@ -138,15 +131,15 @@ def _check_classes(values: np.ndarray, path: str | Path, findings: Findings) -> 
         findings.add(path, f"expected the classes {names}; found {listed} as well")
 
 
-def _check_fit(image: tuple, label: tuple, path: str | Path, findings: Findings) -> None:
+def _check_fit(image: tuple, label: tuple, path: str | Path, of: str, findings: Findings) -> None:
     (pixels, here), (classes, there) = image, label
     if pixels.shape != classes.shape:
-        findings.add(path, f"expected the image's shape {pixels.shape[::-1]}, found {classes.shape[::-1]}")
+        findings.add(path, f"expected the image's shape {pixels.shape[::-1]} ({of}), found {classes.shape[::-1]}")
         return
     corners = np.stack(np.meshgrid(*[(0, n - 1) for n in pixels.shape[::-1]]), axis=-1).reshape(-1, 3)
     apart = np.abs(np.c_[corners, np.ones(8)] @ (here - there)[:3].T).max()
     if apart > _SAME_PLACE:
-        findings.add(path, f"expected the image's affine, found one that puts a corner {apart:.3g} mm elsewhere")
+        findings.add(path, f"expected the affine of {of}, found one that puts a corner {apart:.3g} mm elsewhere")
 
 
 def _on_the_grid_of(path: Path, array: np.ndarray, affine: np.ndarray, subject: str) -> tuple[np.ndarray, np.ndarray]:
