@@ -25,7 +25,8 @@ from guided_attention.experiments import run_cell
 from guided_attention.models import build_model
 from guided_attention.provenance import device_name
 from guided_attention.records import read_record
-from guided_attention.weights import load_network, read_tensors
+from guided_attention.tensors import read_tensors
+from guided_attention.weights import load_network
 from small_volumes import small_volume
 
 ROOT = Path(__file__).parents[1]

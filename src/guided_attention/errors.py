@@ -12,9 +12,11 @@ from importlib.util import find_spec
 
 __all__ = [
     "CheckpointError",
+    "DamagedError",
     "DataError",
     "GuidedAttentionError",
     "MissingExtraError",
+    "NotFiniteError",
     "SettingsError",
     "require_choice",
     "require_extra",
@@ -35,6 +37,14 @@ class SettingsError(GuidedAttentionError, ValueError):
 
 class CheckpointError(GuidedAttentionError):
     """A checkpoint is missing, damaged, or belongs to another run or model."""
+
+
+class DamagedError(CheckpointError):
+    """A file of a checkpoint or network is missing or not as it was written: without it the rest can still be used."""
+
+
+class NotFiniteError(GuidedAttentionError, ArithmeticError):
+    """A computation gave NaN or infinity: nothing that follows from it may be kept."""
 
 
 class MissingExtraError(GuidedAttentionError, ImportError):

@@ -67,6 +67,8 @@ def evaluate(
     ------
     DataError
         If a volume has no labels.
+    NotFiniteError
+        If the network gives NaN or infinity.
     """
     from tqdm.auto import tqdm
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from guided_attention.errors import CheckpointError
+from guided_attention.errors import DamagedError
 
-__all__ = ["read_json", "write_bytes", "write_text"]
+__all__ = ["digest", "read_json", "write_bytes", "write_text"]
+
+
+def digest(content: bytes) -> str:
+    """Return ``"sha256:..."`` of the content of a file, as it is kept beside it."""
+    return f"sha256:{sha256(content).hexdigest()}"
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -36,10 +42,10 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON, or raise a `CheckpointError` that names the file."""
+    """Read JSON, or raise a `DamagedError` that names the file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; expected the JSON written beside the weights.") from None
+        raise DamagedError(f"{path}: no such file; expected the JSON written beside the weights.") from None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({error}); the file is damaged.") from error
+        raise DamagedError(f"{path}: not readable as JSON ({error}); the file is damaged.") from error

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from guided_attention.errors import SettingsError
-from guided_attention.files import write_bytes, write_text
-from guided_attention.weights import ModelSpec
+from guided_attention.tensors import as_bytes, weights_of
+from guided_attention.weights import ModelSpec, write_network
 
 __all__ = ["halved", "save_half", "stored"]
 
@@ -55,20 +53,15 @@ def save_half(path: str | Path, model: nn.Module, spec: ModelSpec) -> Path:
     ------
     SettingsError
         If a weight is beyond the range of half precision.
+    NotFiniteError
+        If a weight is NaN or infinite.
     """
-    path = Path(path)
-    content = stored(model)
-    write_text(path.with_suffix(".json"), json.dumps(asdict(spec), indent=2) + "\n")
-    return write_bytes(path, content)
+    return write_network(Path(path), stored(model), spec)
 
 
 def stored(model: nn.Module) -> bytes:
     """Return the content of a .safetensors file with a network's parameters and buffers; see `halved`."""
-    from safetensors.torch import save
-
-    kept = set(model.state_dict())
-    named = (*model.named_parameters(), *model.named_buffers())
-    return save({name: _rounded(name, value, store=True) for name, value in named if name in kept})
+    return as_bytes({name: _rounded(name, value, store=True) for name, value in weights_of(model).items()})
 
 
 def _rounded(name: str, value: Tensor, store: bool = False) -> Tensor:
@@ -76,6 +69,6 @@ def _rounded(name: str, value: Tensor, store: bool = False) -> Tensor:
     if value.ndim < 2 or value.dtype != torch.float32:
         return value.contiguous()
     half = value.half()
-    if not half.isfinite().all():
+    if value.isfinite().all() and not half.isfinite().all():
         raise SettingsError(f"{name} holds {value.abs().max():.3g}; half precision ends at 65504.")
     return half.contiguous() if store else half.float()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from guided_attention.data import fit_in_plane, normalise
 from guided_attention.data.resize import HOW
 from guided_attention.data.volume import CLASSES, Volume
-from guided_attention.errors import SettingsError, require_choice
+from guided_attention.errors import NotFiniteError, SettingsError, require_choice
 
 __all__ = ["PRECISIONS", "evaluating", "predict_volume", "predict_with_confidence", "restore_in_plane"]
 
@@ -61,6 +61,8 @@ def predict_volume(
     ------
     SettingsError
         If the batch size or the precision cannot work, or the model predicts other classes than `CLASSES`.
+    NotFiniteError
+        If a logit is NaN or infinite: there is no largest one then.
     """
     return predict_with_confidence(
         model,
@@ -99,7 +101,7 @@ def predict_with_confidence(
 
     Raises
     ------
-    SettingsError
+    SettingsError, NotFiniteError
         As for `predict_volume`.
     """
     if batch_size < 1:
@@ -117,6 +119,12 @@ def predict_with_confidence(
                 raise SettingsError(
                     f"model: expected logits of {len(CLASSES)} classes, found {logits.shape[1]}. Build it with "
                     f"num_classes={len(CLASSES)}."
+                )
+            if not logits.isfinite().all():
+                raise NotFiniteError(
+                    f"subject {volume.subject!r}: the network gives NaN or infinity for its slices {start} to "
+                    f"{start + len(batch) - 1}; expected finite logits. Its weights are no use, or its numbers are too "
+                    "large for the precision it computes with."
                 )
             own = restore_in_plane(logits, volume.shape[1:], how)  # (B, K, H, W)
             labels[start : start + batch_size] = own.argmax(dim=1).to("cpu", torch.uint8).numpy()

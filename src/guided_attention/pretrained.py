@@ -36,7 +36,7 @@ def pretrained_path(name: str = "ms-dual-guided", folder: str | Path | None = No
     """
     require_choice("name", name, PRETRAINED)
     folder = Path(folder) if folder is not None else weights_folder()
-    return _fetch(name, address) if folder is None else folder / f"{name}.safetensors"
+    return _fetch(name, address) if folder is None else folder / _file(name)
 
 
 def load_pretrained(
@@ -65,18 +65,27 @@ def load_pretrained(
     CheckpointError
         If the files cannot be fetched, or are not those that the package knows.
     """
-    return load_network(pretrained_path(name, folder, address))
+    return load_network(pretrained_path(name, folder, address), written=None if folder else _digests()[_file(name)])
+
+
+def _file(name: str) -> str:
+    return f"{name}.safetensors"
+
+
+def _digests() -> dict[str, str]:
+    """Digests of the files by name, as they were published."""
+    return json.loads(resources.files("guided_attention").joinpath("pretrained.json").read_text(encoding="utf-8"))
 
 
 def _fetch(name: str, address: str) -> Path:
     import pooch
     from requests import RequestException
 
-    digests = json.loads(resources.files("guided_attention").joinpath("pretrained.json").read_text(encoding="utf-8"))
-    store = pooch.create(pooch.os_cache("guided-attention"), address, registry=digests, env="GUIDED_ATTENTION_CACHE")
+    registry = _digests()
+    store = pooch.create(pooch.os_cache("guided-attention"), address, registry=registry, env="GUIDED_ATTENTION_CACHE")
     try:
         store.fetch(f"{name}.json")
-        return Path(store.fetch(f"{name}.safetensors"))
+        return Path(store.fetch(_file(name)))
     except (OSError, ValueError, RequestException) as error:
         raise CheckpointError(
             f"{name}: its weights could not be fetched from {address} ({error}). Check the connection, or make them "

@@ -1,23 +1,24 @@
-"""A network's weights on disk: safetensors for the numbers, JSON for what they mean."""
+"""A network on disk: safetensors for its weights, JSON for what they mean and their digest."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from guided_attention.data.volume import CLASSES
-from guided_attention.errors import CheckpointError
-from guided_attention.files import read_json, write_text
+from guided_attention.errors import CheckpointError, DamagedError
+from guided_attention.files import digest, read_json, write_bytes, write_text
+from guided_attention.tensors import as_bytes, load_weights, weights_of
 
-__all__ = ["ModelSpec", "load_network", "load_weights", "read_tensors", "save_network", "save_weights"]
+__all__ = ["ModelSpec", "load_network", "save_network", "write_network"]
+
+#: Key of the digest in the JSON beside the weights; files written before there was one are believed without.
+_DIGEST = "digest"
+_AGAIN = "Delete it and make it again (a training's command, given again, writes it from its checkpoint), or fetch it."
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,24 @@ class ModelSpec:
 
 
 def save_network(path: str | Path, model: nn.Module, spec: ModelSpec) -> Path:
-    """Write weights to ``path`` (.safetensors) and the spec to the same name with .json; return the path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    save_weights(model, temporary)
-    write_text(path.with_suffix(".json"), json.dumps(asdict(spec), indent=2) + "\n")
-    os.replace(temporary, path)
-    return path
+    """Write weights to ``path`` (.safetensors) and the spec to the same name with .json; return the path.
+
+    Raises
+    ------
+    NotFiniteError
+        If a weight is NaN or infinite; nothing is written then.
+    """
+    return write_network(Path(path), as_bytes(weights_of(model)), spec)
 
 
-def load_network(path: str | Path, device: str = "cpu") -> tuple[nn.Module, ModelSpec]:
+def write_network(path: Path, content: bytes, spec: ModelSpec) -> Path:
+    """Write the content of a .safetensors file, and beside it the spec with the digest of that content."""
+    described = {**asdict(spec), _DIGEST: digest(content)}
+    write_text(path.with_suffix(".json"), json.dumps(described, indent=2) + "\n")
+    return write_bytes(path, content)
+
+
+def load_network(path: str | Path, device: str = "cpu", written: str | None = None) -> tuple[nn.Module, ModelSpec]:
     """Build a trained network from what `save_network` wrote.
 
     Parameters
@@ -75,6 +83,8 @@ def load_network(path: str | Path, device: str = "cpu") -> tuple[nn.Module, Mode
         The .safetensors file, or the folder of a run, in which it is called ``model.safetensors``.
     device : str
         Where to put it.
+    written : str, optional
+        The digest of the weights, from a source that knows it; default the one in the description, if it has one.
 
     Returns
     -------
@@ -84,59 +94,26 @@ def load_network(path: str | Path, device: str = "cpu") -> tuple[nn.Module, Mode
     Raises
     ------
     CheckpointError
-        If a file is missing or damaged, or weights and description do not fit each other.
+        If a file is missing or damaged, weights and description do not fit each other, a weight is NaN or infinite,
+        or the network tells other classes apart than `CLASSES`.
     """
     path = Path(path)
     if path.is_dir():
         path = path / "model.safetensors"
     found = read_json(path.with_suffix(".json"))
     try:
+        own = found.pop(_DIGEST, None)
         spec = ModelSpec(**{**found, "classes": tuple(found["classes"])})
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path.with_suffix('.json')}: not the description of a network ({error}).") from error
-    model = spec.build()
-    load_weights(model, path)
-    return model.eval().to(device), spec
-
-
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read a .safetensors file, or raise a `CheckpointError` that names it."""
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+    if spec.classes != CLASSES:
         raise CheckpointError(
-            f"{path}: cannot be read ({error}); it is damaged. Delete its folder to go on without it."
-        ) from error
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Copy the weights of a file into a network, in place; a `CheckpointError` if they do not fit."""
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; expected a network's weights.")
-    found, own = read_tensors(path), _weights(model)
-    differing = [name for name in {**own, **found} if _shape(own.get(name)) != _shape(found.get(name))]
-    if differing:
-        raise CheckpointError(
-            f"{path}: these weights belong to another network: {len(differing)} of {len(own)} differ in name or shape, "
-            f"for example {', '.join(differing[:3])}."
+            f"{path.with_suffix('.json')}: expected the classes {', '.join(CLASSES)} in this order, found "
+            f"{', '.join(map(str, spec.classes))}: its labels would get the wrong names."
         )
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(found[name])
-
-
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write parameters and buffers to a .safetensors file; not atomic, see `save_network`."""
-    save_file({name: value.contiguous() for name, value in _weights(model).items()}, str(path))
-    path.chmod(0o644)  # safetensors keeps everybody else out
-
-
-def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and buffers by name; a module that stands in several places (shared encoders) counts once."""
-    kept = set(model.state_dict())
-    named = (*model.named_parameters(), *model.named_buffers())
-    return {name: value.detach() for name, value in named if name in kept}
-
-
-def _shape(value: torch.Tensor | None) -> torch.Size | None:
-    return None if value is None else value.shape
+    model = spec.build()
+    try:
+        load_weights(model, path, written or own)
+    except DamagedError as error:
+        raise DamagedError(f"{error} {_AGAIN}") from error
+    return model.eval().to(device), spec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from guided_attention.errors import CheckpointError
 from guided_attention.evaluation import evaluate
 from guided_attention.files import read_json, write_text
 from guided_attention.scores import SubjectScores
-from guided_attention.weights import ModelSpec, load_network, save_network
+from guided_attention.weights import load_network, save_network
 
 __all__ = ["best_run", "export_half", "half_precision", "licence_of"]
 
@@ -111,8 +110,7 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
         "numbers": read_json(folder / "campaign.json") if (folder / "campaign.json").is_file() else None,
         **compare(record["scores"], scores),
     }
-    spec = ModelSpec(**{**vars(spec), "notes": notes})
-    write_text(target.with_suffix(".json"), json.dumps(vars(replace(spec)), indent=2) + "\n")
+    save_network(target, model, replace(spec, notes=notes))
     return notes
 
 
