@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tyro import extras
@@ -32,6 +31,8 @@ def train(
     sequence: SequenceName = "T1DUAL",
     phase: Phase = "in",
     epochs: int | None = None,
+    learning_rate: float | None = None,
+    precision: str | None = None,
     weights: Path | None = None,
     accelerator: str = "auto",
     devices: int = 1,
@@ -54,6 +55,8 @@ def train(
         sequence: Sequence of a CHAOS tree.
         phase: In-phase or out-of-phase images of T1-DUAL.
         epochs: Another number of epochs than the preset's.
+        learning_rate: Another learning rate than the preset's. A run that diverged goes on with it, if out names it.
+        precision: 32-true or bf16-mixed, if not the preset's. The same holds for it.
         weights: File with torchvision's ImageNet weights for the backbone.
         accelerator: auto, cpu or cuda.
         devices: How many of them.
@@ -63,13 +66,11 @@ def train(
     from guided_attention.evaluation import summary_table
     from guided_attention.experiments import Cell, run_cell, run_folder
     from guided_attention.launch import is_first_process
-    from guided_attention.presets import get_preset
+    from guided_attention.presets import get_preset, vary
 
     _use_threads(threads)
     source = open_data(data, sequence, phase)
-    chosen = get_preset(preset)
-    if epochs is not None and epochs != chosen.fit.epochs:
-        chosen = replace(chosen, name=f"{preset}-epochs{epochs}", fit=replace(chosen.fit, epochs=epochs))
+    chosen = vary(get_preset(preset), epochs=epochs, precision=precision, learning_rate=learning_rate)
     cell = Cell(model, fold, seed)
     out = out or run_folder("runs", source.name, cell, chosen.name)
     if is_first_process():

@@ -182,7 +182,7 @@ def _train_and_evaluate(
         dataset=describe(source),
         model=described,
         preset=preset.name,
-        settings=settings.as_dict(),
+        settings={**settings.as_dict(), **({"changed": result.changed} if result.changed else {})},
         seed=cell.seed,
         split=Split(cell.fold, fold.train, fold.validation, fold.test),
         scores=scores,

@@ -9,13 +9,13 @@ import json
 import os
 import sys
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from guided_attention.cells import Cell, run_folder
 from guided_attention.data import DataSource, open_source
 from guided_attention.errors import GuidedAttentionError
-from guided_attention.presets import Preset, get_preset
+from guided_attention.presets import Preset, get_preset, vary
 from guided_attention.records import Record
 
 __all__ = ["Job", "Outcome", "main", "run_job"]
@@ -61,10 +61,7 @@ class Job:
     @property
     def settings(self) -> Preset:
         """The preset with its number of epochs; named as ``guided-attention train`` names it."""
-        preset = get_preset(self.preset)
-        if self.epochs in (None, preset.fit.epochs):
-            return preset
-        return replace(preset, name=f"{self.preset}-epochs{self.epochs}", fit=replace(preset.fit, epochs=self.epochs))
+        return vary(get_preset(self.preset), epochs=self.epochs)
 
     def source(self) -> DataSource:
         """Open the data."""

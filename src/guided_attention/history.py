@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,20 +26,32 @@ class FitResult:
         Its mean Dice over organs and validation subjects.
     resumed_from : int
         The epoch whose checkpoint the run went on from; 0 for a fresh run.
+    changed : list of dict
+        Settings that were changed after the run had diverged: ``{"epoch": 7, "learning_rate": [0.001, 0.0001]}`` says
+        that epoch 7 and those that follow had the second value. Empty for a run of one piece.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best_dice: float = -math.inf
     resumed_from: int = 0
+    changed: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, entry: dict[str, Any]) -> bool:
-        """Append one epoch; True if it is the best so far."""
+        """Append one epoch; True if it is the best so far. An epoch whose weights are ``lost`` cannot be."""
         self.history.append(entry)
-        better = entry["dice"] > self.best_dice
+        better = entry["dice"] > self.best_dice and not entry.get("lost")
         if better:
             self.best_epoch, self.best_dice = entry["epoch"], entry["dice"]
         return better
+
+    def keep_best_of(self, epochs: Collection[int]) -> None:
+        """Choose the best among epochs whose weights are still there; whatever was better is marked ``lost`` (1)."""
+        best = max((e for e in self.history if e["epoch"] in epochs), key=lambda entry: entry["dice"])
+        for entry in self.history:
+            if entry["dice"] > best["dice"] or (entry["dice"] == best["dice"] and entry["epoch"] < best["epoch"]):
+                entry["lost"] = 1
+        self.best_epoch, self.best_dice = best["epoch"], best["dice"]
 
 
 def as_csv(history: Sequence[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from guided_attention.errors import SettingsError, require_choice
 from guided_attention.evaluation import PRECISIONS
 from guided_attention.losses import LossWeights
 
-__all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset"]
+__all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset", "vary"]
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -168,6 +168,26 @@ PRESETS: dict[str, Preset] = {
         fit=replace(_QUICK_FIT, epochs=20),
     ),
 }
+
+
+def vary(
+    preset: Preset, *, epochs: int | None = None, precision: str | None = None, learning_rate: float | None = None
+) -> Preset:
+    """Return a preset with other settings where they are given and differ; its name then says so.
+
+    Raises
+    ------
+    SettingsError
+        If a value cannot work.
+    """
+    name, changed = preset.name, {}
+    if epochs not in (None, preset.fit.epochs):
+        name, changed["epochs"] = f"{name}-epochs{epochs}", epochs
+    if precision not in (None, preset.fit.precision):
+        name, changed["precision"] = f"{name}-{precision.split('-')[0]}", precision
+    if learning_rate not in (None, preset.fit.learning_rate):
+        name, changed["learning_rate"] = f"{name}-rate{learning_rate:g}", learning_rate
+    return replace(preset, name=name, fit=replace(preset.fit, **changed))
 
 
 def get_preset(name: str) -> Preset:

@@ -64,11 +64,13 @@ class Record:
     dataset, model, split, cost, provenance
         See the classes of that name.
     preset : str
-        Name of the settings, one of `PRESETS`; with ``-epochsN`` where another number of epochs was asked for.
+        Name of the settings, one of `PRESETS`; with ``-epochsN``, ``-bf16``, ``-rateX`` where another number of
+        epochs, precision or learning rate was asked for.
     quick : bool
         True for all but the published protocol: such a record shows that the code works, not what the method can do.
     settings : mapping
-        All settings of the training, by name.
+        All settings of the training, by name; ``changed`` as in `FitResult`, where a run diverged and went on with
+        others.
     seed : int
     curve : tuple of mappings
         One per epoch: ``epoch`` and whatever was logged (losses, learning rate, validation Dice).

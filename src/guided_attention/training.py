@@ -18,6 +18,7 @@ from torch import nn
 
 from guided_attention.batches import EpochBatches, make_loader
 from guided_attention.checkpoints import (
+    diverged_names,
     latest_checkpoint,
     load_checkpoint,
     prune_checkpoints,
@@ -25,13 +26,15 @@ from guided_attention.checkpoints import (
 )
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
-from guided_attention.errors import CheckpointError, GuidedAttentionError, SettingsError
+from guided_attention.errors import DamagedError, NotFiniteError, SettingsError
 from guided_attention.files import write_text
 from guided_attention.history import FitResult, as_csv
 from guided_attention.launch import launch
 from guided_attention.losses import objective
 from guided_attention.presets import FitSettings
+from guided_attention.resume import advice, changes, mark_diverged, settle_best, unmark_diverged, without
 from guided_attention.schedule import learning_rate
+from guided_attention.tensors import not_finite, weights_of
 from guided_attention.validation import validate
 
 __all__ = ["FitResult", "fit"]
@@ -54,7 +57,9 @@ def fit(
     """Train a network and leave it with the weights of its best epoch.
 
     Adam on the objective of eq. 11. With ``out_dir`` every epoch ends in a checkpoint, and a run that finds one goes on
-    from there: on one processor the result is the same, bit for bit, as if nobody had interrupted it.
+    from there: on one processor the result is the same, bit for bit, as if nobody had interrupted it. A checkpoint
+    holds finite numbers only. A run that diverged goes on from its last one with another learning rate or precision,
+    and says so in ``changed``; all other settings stay what they were.
 
     Parameters
     ----------
@@ -86,11 +91,13 @@ def fit(
     Raises
     ------
     SettingsError
-        If there is nothing to train on or to validate with, or the devices do not exist.
+        If there is nothing to train on or to validate with, the network's weights are not finite to begin with, or
+        the devices do not exist.
     CheckpointError
-        If ``out_dir`` holds a run with other settings, subjects or origin, or of another network.
-    GuidedAttentionError
-        If the loss stops being a number.
+        If ``out_dir`` holds a run with other settings, subjects or origin, or of another network, or its last
+        checkpoint is damaged. (If the best one is, another takes its place, and a warning says which.)
+    NotFiniteError
+        If the loss, a weight or a logit stops being a finite number.
     """
     for name, volumes in (("train", train), ("validation", validation)):
         if not volumes or any(v.labels is None for v in volumes):
@@ -136,20 +143,23 @@ class _Run:
         self.best = None
 
     def _resume_or_start(self, optimizer: torch.optim.Optimizer) -> None:
+        found = None if self.folder is None else latest_checkpoint(self.folder)
+        bad = not_finite(weights_of(self.bare)) if found is None else []
+        if bad:
+            raise SettingsError(f"model: expected finite weights to start from, found NaN or infinity in {bad[0]}.")
         if self.folder is None:
             return
-        found = latest_checkpoint(self.folder)
         if found is not None:
-            state = load_checkpoint(found, self.bare, optimizer)
-            for name, value in self.identity.items():
-                if state.get(name, value) != value:
-                    raise CheckpointError(
-                        f"{found}: this run was started with other {name}: {_difference(state[name], value)}. "
-                        "Give another output folder, or delete this one."
-                    )
+            try:
+                state = load_checkpoint(found, self.bare, optimizer)
+            except DamagedError as error:
+                raise without(found, error) from error
+            changed = changes(found, state, self.identity)
+            self.result.changed = [*state.get("changed", []), *([changed] if changed else [])]
             for entry in state["history"]:
                 self.result.add(entry)
             self.result.resumed_from = state["epoch"]
+            settle_best(self.folder, self.result, self.bare, speak=self.fabric.is_global_zero)
         elif self.fabric.is_global_zero:
             save_checkpoint(self.folder, 0, self.bare, optimizer, {**self.identity, "history": []})
         if self.fabric.is_global_zero:
@@ -170,8 +180,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         entry = {"epoch": epoch, "learning_rate": rate, **self._train(epoch)}
-        # Batch norm's statistics, and so the scores, differ between devices; what follows from them must not.
-        scores = self.fabric.broadcast(validate(self.bare, self.validation, self.settings, self.fabric.device))
+        self._demand_finite(epoch)
+        scores = self._validate(epoch)
         entry["dice"] = scores.pop("mean")
         entry |= {f"dice_{organ}": score for organ, score in scores.items()}
         entry["seconds"] = round(time.perf_counter() - start, 3)
@@ -198,18 +208,42 @@ class _Run:
         steps = len(self.batches)
         means = {name: (self.fabric.all_reduce(value, reduce_op="mean") / steps).item() for name, value in sums.items()}
         if not math.isfinite(means["total"]):
-            raise GuidedAttentionError(
-                f"the loss became {means['total']} in epoch {epoch}; lower learning_rate (now "
-                f"{self.settings.learning_rate}), or use precision='32-true'. The last checkpoint is intact."
-            )
+            raise self._diverged(epoch, f"the loss became {means['total']}")
         return {"loss" if name == "total" else name: value for name, value in means.items()}
+
+    def _demand_finite(self, epoch: int) -> None:
+        """The mean loss of an epoch says nothing about its last step."""
+        bad = diverged_names(self.bare, self.optimizer)
+        count = self.fabric.all_reduce(torch.tensor(float(len(bad)), device=self.fabric.device), reduce_op="sum")
+        if count > 0:
+            raise self._diverged(epoch, f"{bad[0] if bad else 'a weight on another device'} became NaN or infinite")
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        # Batch norm's statistics, and so the scores, differ between devices; what follows from them must not.
+        found: dict[str, float] | str = ""
+        if self.fabric.is_global_zero:
+            try:
+                found = validate(self.bare, self.validation, self.settings, self.fabric.device)
+            except NotFiniteError as error:
+                found = f"validation failed ({error})"
+        found = self.fabric.broadcast(found)
+        if isinstance(found, str):
+            raise self._diverged(epoch, found)
+        return found
+
+    def _diverged(self, epoch: int, what: str) -> NotFiniteError:
+        if self.folder is not None and self.fabric.is_global_zero:
+            mark_diverged(self.folder, epoch, what)
+        return NotFiniteError(f"{what} in epoch {epoch}; {advice(self.settings, self.folder)}")
 
     def _write(self, epoch: int) -> None:
         if self.folder is None:
             return
-        state = {**self.identity, "history": self.result.history}
+        state = {**self.identity, "history": self.result.history, "changed": self.result.changed}
         save_checkpoint(self.folder, epoch, self.bare, self.optimizer, state)
-        prune_checkpoints(self.folder, {epoch, self.result.best_epoch})
+        unmark_diverged(self.folder)
+        # The epoch before stays too: should a disk spoil the last one, which may be the best, not all is lost.
+        prune_checkpoints(self.folder, {epoch - 1, epoch, self.result.best_epoch})
         self._log()
 
     def _log(self) -> None:
@@ -229,16 +263,13 @@ class _Run:
         """Put the weights of the best epoch into the model."""
         self.fabric.barrier()
         if self.folder is not None:
+            settle_best(self.folder, self.result, self.bare, speak=self.fabric.is_global_zero)
             load_checkpoint(self.folder / f"epoch-{self.result.best_epoch:04d}", self.bare)
+            self.fabric.barrier()  # nobody reads what is deleted now
+            if self.fabric.is_global_zero:
+                prune_checkpoints(self.folder, {self.settings.epochs, self.result.best_epoch})
         elif self.best is not None:
             self.bare.load_state_dict(self.best)
         if self.writer is not None:
             self.writer.close()
         return self.result
-
-
-def _difference(before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        changed = [k for k in {**before, **now} if before.get(k) != now.get(k)]
-        return ", ".join(f"{k} was {before.get(k)!r}, is {now.get(k)!r}" for k in changed)
-    return f"was {before!r}, is {now!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from guided_attention.campaign.packed import is_packed, open_packed
 from guided_attention.cells import Cell, run_folder
 from guided_attention.data import DataSource
-from guided_attention.presets import Preset, get_preset
+from guided_attention.presets import Preset, get_preset, vary
 
 __all__ = ["Job", "open_campaign_data", "set_numbers", "variant"]
 
@@ -79,13 +79,7 @@ def variant(name: str, epochs: int | None = None, precision: str | None = None) 
     SettingsError
         If the preset is unknown or a value cannot work.
     """
-    preset = get_preset(name)
-    if epochs not in (None, preset.fit.epochs):
-        preset = replace(preset, name=f"{preset.name}-epochs{epochs}", fit=replace(preset.fit, epochs=epochs))
-    if precision not in (None, preset.fit.precision):
-        short = precision.split("-")[0]
-        preset = replace(preset, name=f"{preset.name}-{short}", fit=replace(preset.fit, precision=precision))
-    return preset
+    return vary(get_preset(name), epochs=epochs, precision=precision)
 
 
 def open_campaign_data(data: str, sequence: str = "T1DUAL", phase: str = "in") -> DataSource:

@@ -117,7 +117,7 @@ def cost_table(results: Results) -> Table:
 
 def best_epoch(record: Record) -> int | None:
     """Return the epoch whose weights were kept: the first with the best validation DSC; None without a curve."""
-    known = [e for e in record.curve if not math.isnan(e.get("dice", math.nan))]
+    known = [e for e in record.curve if not math.isnan(e.get("dice", math.nan)) and not e.get("lost")]
     return max(known, key=lambda e: e["dice"])["epoch"] if known else None
 
 
