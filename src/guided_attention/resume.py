@@ -25,6 +25,8 @@ __all__ = ["advice", "changes", "mark_diverged", "settle_best", "unmark_diverged
 #: What a diverged run may be continued with.
 _MENDING = ("learning_rate", "precision")
 _MARK = "diverged.json"
+#: Differences between two runs that an error names one by one.
+_NAMED = 4
 _log = logging.getLogger(__name__)
 
 
@@ -159,5 +161,6 @@ def _mended(differing: Mapping[str, tuple[Any, Any]]) -> dict[str, list[Any]]:
 def _difference(before: Any, now: Any) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         changed = [k for k in {**before, **now} if before.get(k) != now.get(k)]
-        return ", ".join(f"{k} was {before.get(k)!r}, is {now.get(k)!r}" for k in changed)
+        said = ", ".join(f"{k} was {before.get(k)!r}, is {now.get(k)!r}" for k in changed[:_NAMED])
+        return said if len(changed) <= _NAMED else f"{said}, and {len(changed) - _NAMED} more"
     return f"was {before!r}, is {now!r}"
