@@ -27,7 +27,7 @@ from guided_attention.errors import CheckpointError, NotFiniteError, SettingsErr
 from guided_attention.history import FitResult, as_csv
 from guided_attention.models import SegmentationOutput, build_model
 from guided_attention.models.attention import DualAttention
-from guided_attention.presets import PRESETS, FitSettings, InputSettings, get_preset
+from guided_attention.presets import PRESETS, FitSettings, InputSettings, get_preset, vary
 from guided_attention.schedule import learning_rate
 from guided_attention.tensors import load_weights
 from guided_attention.training import fit
@@ -415,6 +415,13 @@ class TestSettings:
             assert build_model(name, **PRESETS["quick"].model_options(name)) is not None
         thin = build_model("ms-dual-guided", **PRESETS["widget"].model_options("ms-dual-guided"))
         assert sum(p.numel() for p in thin.parameters()) < 7e6  # 14 MB in half precision
+
+    def test_a_varied_preset_says_so_in_its_name(self):
+        quick = get_preset("quick")
+        varied = vary(quick, epochs=3, precision="bf16-mixed", learning_rate=1e-4)
+        assert varied.name == "quick-epochs3-bf16-rate0.0001"
+        assert varied.fit == replace(quick.fit, epochs=3, precision="bf16-mixed", learning_rate=1e-4)
+        assert vary(quick, epochs=quick.fit.epochs) == quick
 
     def test_unknown_preset_lists_the_known(self):
         with pytest.raises(SettingsError, match="choose one of 'paper', 'quick', 'widget'"):
