@@ -72,6 +72,11 @@ def choose_fold(source: DataSource, index: int) -> Fold:
 
 
 def describe(source: DataSource) -> DataSet:
-    """Return what a record says of its data; NIfTI files do not tell their sequence, their folder's name has to."""
+    """Return what a record says of its data, their digests where the source is verified.
+
+    NIfTI files do not tell their sequence, their folder's name has to.
+    """
     sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
-    return DataSet(source.name, "not stated" if source.kind == "nifti" else sequence, source.kind == "phantom")
+    digests = {subject: found.digest for subject, found in source.fingerprints.items()} or None
+    stated = "not stated" if source.kind == "nifti" else sequence
+    return DataSet(source.name, stated, source.kind == "phantom", digests)

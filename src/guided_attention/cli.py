@@ -41,7 +41,8 @@ def train(
 ) -> None:
     """Train a network, evaluate it on the fold's test subjects, and write its record.
 
-    A run that was interrupted goes on where it stopped when the same command is given again.
+    A run that was interrupted goes on where it stopped when the same command is given again. A run is known by its
+    data, not by the name of their folder: other images or labels get a folder of their own, DATASET-DIGEST.
 
     Args:
         model: One of daf, pam, cam, dual, ms-dual, ms-dual-guided, unet, attention-unet, danet, pan-resnet34,
@@ -67,12 +68,17 @@ def train(
     from guided_attention.experiments import Cell, run_cell, run_folder
     from guided_attention.launch import is_first_process
     from guided_attention.presets import get_preset, vary
+    from guided_attention.same_data import name_by_data
 
     _use_threads(threads)
     source = open_data(data, sequence, phase)
     chosen = vary(get_preset(preset), epochs=epochs, precision=precision, learning_rate=learning_rate)
     cell = Cell(model, fold, seed)
+    roots = [root for root in (None if out else Path("runs"), results) if root is not None]
+    source, notice = name_by_data(source, *roots)
     out = out or run_folder("runs", source.name, cell, chosen.name)
+    if notice and is_first_process():
+        print(notice)
     if is_first_process():
         print(f"{model} on {source.name}, fold {fold}, seed {seed}, preset {preset} -> {out}", flush=True)
     record = run_cell(

@@ -43,7 +43,8 @@ def experiment(
 
     Prints its plan first. Finished cells are skipped, interrupted ones go on from their last checkpoint when the same
     command is given again, and one that fails does not stop the others: the command then ends with status 1. A
-    deleted record is copied again from its run's folder; with --fresh the cell is trained again.
+    deleted record is copied again from its run's folder; with --fresh the cell is trained again. Runs and records are
+    known by their data, not by the name of their folder: other images or labels get folders DATASET-DIGEST.
 
     Args:
         data: A CHAOS tree, a folder of NIfTI files, or the word phantom (made on first use).
@@ -68,11 +69,12 @@ def experiment(
     """
     from guided_attention import cluster, grid, grid_local
     from guided_attention.grid_work import Job, Outcome
+    from guided_attention.same_data import name_by_data
 
     if ray is not None:
         cluster.require_ray()
     chosen = _models(models), _numbers("folds", folds), _numbers("seeds", seeds)
-    source = open_data(data, sequence, phase)
+    source, notice = name_by_data(open_data(data, sequence, phase), runs, results)
     common = {
         "data": str(source.path.resolve()),
         "sequence": sequence,
@@ -83,10 +85,13 @@ def experiment(
         "results": str(results.resolve()),
         "accelerator": accelerator,
         "threads": _threads(threads, workers, ray is not None),
+        "dataset": source.name,
     }
     jobs = [Job(cell, **common) for cell in _cells(*chosen, source)]
     jobs = [replace(job, weights=grid.weights_for(weights, job)) for job in jobs]
     found = grid.plan(jobs, source, results, fresh=fresh)
+    if notice:
+        print(notice)
     print(f"{source.name}, preset {jobs[0].settings.name}, results {results}, runs {runs}")
     print(grid.plan_table(found), flush=True)
     if dry_run:
@@ -94,7 +99,6 @@ def experiment(
     outcomes = {entry.job: Outcome(entry.job, entry.record) for entry in found if entry.status == "finished"}
     waiting = [entry for entry in found if entry.status in ("half-finished", "to do")]
     if waiting:
-        source.check().raise_if_bad()
         print("data checked: nothing wrong", flush=True)
     if fresh:
         for entry in waiting:

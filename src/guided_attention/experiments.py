@@ -20,7 +20,7 @@ from torch import nn
 from guided_attention.cells import Cell, choose_fold, describe, run_folder, runs_folder
 from guided_attention.data import DataSource, Fold, Volume
 from guided_attention.data.volume import CLASSES
-from guided_attention.errors import SettingsError
+from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.evaluation import evaluate
 from guided_attention.launch import is_first_process, require_devices
 from guided_attention.masks import masks_path, read_masks, write_masks
@@ -37,6 +37,7 @@ from guided_attention.records import (
     record_path,
     write_record,
 )
+from guided_attention.same_data import data_difference
 from guided_attention.training import fit
 from guided_attention.weights import ModelSpec, save_network
 
@@ -63,7 +64,8 @@ def run_cell(
     cell : Cell
         What to train.
     source : DataSource
-        From `guided_attention.data.open_source`. It is checked completely before anything else happens.
+        From `guided_attention.data.open_source`. It is checked completely before anything else happens, unless it
+        is verified already.
     preset : Preset
         Network size and protocol.
     out_dir : path
@@ -87,20 +89,27 @@ def run_cell(
     DataError
         If the check finds anything; the message is the whole report.
     SettingsError, CheckpointError
-        If an argument cannot work, or ``out_dir`` holds another run (network, data set, fold, seed, settings).
+        If an argument cannot work, or ``out_dir`` or ``results`` hold another run (network, data, fold, seed,
+        settings).
     """
     fold = choose_fold(source, cell.fold)
     target = None if results is None else record_path(results, source.name, cell.model, cell.fold, cell.seed)
-    if target is not None and target.exists() and read_record(target).preset != preset.name:
+    there = read_record(target) if target is not None and target.exists() else None
+    if there is not None and there.preset != preset.name:
         raise SettingsError(
-            f"{target} is a record of preset {read_record(target).preset!r}; a run of preset {preset.name!r} must not "
-            "replace it. Give another results folder."
+            f"{target} is a record of preset {there.preset!r}; a run of preset {preset.name!r} must not replace it. "
+            "Give another results folder."
         )
     require_devices(accelerator, devices)
     options = preset.model_options(cell.model)
     torch.manual_seed(cell.seed)
     model = build_model(cell.model, **options, **({} if weights is None else {"weights": str(weights)}))
-    source.check().raise_if_bad()
+    source = source.verified()
+    if there is not None and (different := data_difference(there, source.fingerprints)):
+        raise SettingsError(
+            f"{target} is a record of other data than {source.path} ({different}) and is not replaced. Give another "
+            "results folder."
+        )
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     # Of the processes that share one training only the first takes the lock and writes.
@@ -118,7 +127,8 @@ def run_cell(
             resident=resident,
             progress=progress,
             origin={
-                "data": asdict(describe(source)),
+                # without digests: `fit` keeps those of the volumes that it is handed
+                "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests"},
                 "model": cell.model,
                 "options": options,
                 "pretrained": weights is not None,
@@ -157,7 +167,13 @@ def _train_and_evaluate(
     kept = out_dir / "record.json"
     written = [out_dir / name for name in ("record.json", "model.safetensors", "predictions.npz")]
     if result.resumed_from == settings.epochs and all(path.exists() for path in written):
-        return read_record(kept)  # finished before: what was measured then stands
+        finished = read_record(kept)
+        if different := data_difference(finished, source.fingerprints):
+            raise CheckpointError(
+                f"{kept}: this run was tested on other data than {source.path} ({different}). Give another output "
+                "folder, or delete this one."
+            )
+        return finished  # what was measured then stands
     trained = time.perf_counter()
     # The sum over epochs also counts what ran before an interruption; the clock counts reading and resizing once.
     training = max(trained - start, sum(entry["seconds"] for entry in result.history))

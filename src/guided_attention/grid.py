@@ -24,7 +24,8 @@ from guided_attention.errors import SettingsError
 from guided_attention.files import write_bytes
 from guided_attention.grid_work import Job
 from guided_attention.masks import masks_path
-from guided_attention.records import Record, read_record, record_path, write_record
+from guided_attention.records import DataSet, Record, read_record, record_path, write_record
+from guided_attention.same_data import data_difference
 
 __all__ = ["Planned", "Status", "clear", "plan", "plan_table", "restore", "weights_for"]
 
@@ -63,7 +64,7 @@ def plan(jobs: Sequence[Job], source: DataSource, results: str | Path, *, fresh:
     jobs : sequence of Job
         All of the same data.
     source : DataSource
-        That data.
+        That data. It is checked completely, unless it is verified already.
     results : path
         Folder of the records.
     fresh : bool
@@ -79,9 +80,9 @@ def plan(jobs: Sequence[Job], source: DataSource, results: str | Path, *, fresh:
         If a record of other data, network, settings or split lies where one of these belongs: names file and
         difference.
     DataError
-        If a record is damaged or of an older version.
+        If something is wrong with the data, or a record is damaged or of an older version.
     """
-    found = []
+    source, found = source.verified(), []
     for job in jobs:
         cell, folder = job.cell, job.folder(source.name)
         target = record_path(results, source.name, cell.model, cell.fold, cell.seed)
@@ -169,7 +170,7 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
     record, preset = read_record(path), job.settings
     fold = choose_fold(source, job.cell.fold)
     wanted = {
-        "dataset": asdict(describe(source)),
+        "dataset": _words(describe(source)),
         "model": {"name": job.cell.model, "options": preset.model_options(job.cell.model)},
         "preset": preset.name,
         "settings": preset.fit.as_dict() | {"seed": job.cell.seed},
@@ -177,19 +178,27 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
         "split": {"fold": fold.index, "train": fold.train, "validation": fold.validation, "test": fold.test},
     }
     present = {
-        "dataset": asdict(record.dataset),
+        "dataset": _words(record.dataset),
         "model": asdict(record.model),
         "preset": record.preset,
         "settings": dict(record.settings),
         "seed": record.seed,
         "split": asdict(record.split),
     }
-    if different := list(_differences(*(json.loads(json.dumps(words)) for words in (present, wanted)))):
+    different = list(_differences(*(json.loads(json.dumps(words)) for words in (present, wanted))))
+    if not different and (data := data_difference(record, source.fingerprints)):
+        different = [f"its data are not those of {source.path}: {data}"]
+    if different:
         raise SettingsError(
             f"{path} is the record of another experiment ({'; '.join(different[:4])}) and is not replaced. "
             "Give another results folder (a run's own record: start anew with --fresh)."
         )
     return record
+
+
+def _words(dataset: DataSet) -> dict[str, Any]:
+    """Everything but the digests, which not every record has."""
+    return {name: value for name, value in asdict(dataset).items() if name != "digests"}
 
 
 def _differences(present: Any, wanted: Any, place: str = "") -> Any:

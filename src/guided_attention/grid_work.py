@@ -44,6 +44,9 @@ class Job:
         ImageNet weights of this network's backbone.
     accelerator : str; threads : int
         As for `guided_attention.experiments.run_cell`; threads of this process.
+    dataset : str or None
+        Name under which runs of these data are kept, from `guided_attention.same_data.name_by_data`; None: the
+        source's own.
     """
 
     cell: Cell
@@ -57,6 +60,7 @@ class Job:
     weights: str | None = None
     accelerator: str = "auto"
     threads: int = 1
+    dataset: str | None = None
 
     @property
     def settings(self) -> Preset:
@@ -64,8 +68,9 @@ class Job:
         return vary(get_preset(self.preset), epochs=self.epochs)
 
     def source(self) -> DataSource:
-        """Open the data."""
-        return open_source(self.data, self.sequence, self.phase)
+        """Open the data, under the name that the job gives them."""
+        source = open_source(self.data, self.sequence, self.phase)
+        return source if self.dataset is None else replace(source, name=self.dataset)
 
     def folder(self, dataset: str) -> Path:
         """Return the folder of this cell's run."""

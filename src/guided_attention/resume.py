@@ -22,6 +22,9 @@ from guided_attention.presets import FitSettings
 
 __all__ = ["advice", "changes", "mark_diverged", "settle_best", "unmark_diverged", "without"]
 
+#: Differences between two runs that an error names one by one.
+_NAMED = 4
+
 #: What a diverged run may be continued with.
 _MENDING = ("learning_rate", "precision")
 _MARK = "diverged.json"

@@ -21,11 +21,23 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class DataSet:
-    """Name of the data set, its sequence (``T1-DUAL in-phase``, ``T2-SPIR``), and whether it is synthetic."""
+    """What a run was trained and tested on.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set, and of its folder in ``results``.
+    sequence : str
+        ``T1-DUAL in-phase``, ``T2-SPIR``.
+    synthetic : bool
+    digests : mapping from subject to str, optional
+        From `guided_attention.data.volume_digest`; None in records made before there were digests.
+    """
 
     name: str
     sequence: str
     synthetic: bool
+    digests: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

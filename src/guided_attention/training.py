@@ -24,6 +24,7 @@ from guided_attention.checkpoints import (
     prune_checkpoints,
     save_checkpoint,
 )
+from guided_attention.data.digest import digests_of
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DamagedError, NotFiniteError, SettingsError
@@ -94,8 +95,8 @@ def fit(
         If there is nothing to train on or to validate with, the network's weights are not finite to begin with, or
         the devices do not exist.
     CheckpointError
-        If ``out_dir`` holds a run with other settings, subjects or origin, or of another network, or its last
-        checkpoint is damaged. (If the best one is, another takes its place, and a warning says which.)
+        If ``out_dir`` holds a run with other settings, subjects, images, labels or origin, or of another network, or
+        its last checkpoint is damaged. (If the best one is, another takes its place, and a warning says which.)
     NotFiniteError
         If the loss, a weight or a logit stops being a finite number.
     """
@@ -132,6 +133,7 @@ class _Run:
             "settings": settings.as_dict(),
             "train": sorted(v.subject for v in train),
             "validation": sorted(v.subject for v in validation),
+            "data": digests_of([*train, *validation]),
             **({} if origin is None else {"origin": dict(origin)}),
         }
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back: tuples are lists

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from guided_attention.data import DataSource, IntegrityReport, Problem, Volume
+from guided_attention.data.digest import fingerprint
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.files import read_json, write_bytes, write_text
 
@@ -49,16 +50,18 @@ class PackedSource(DataSource):
 
     def check(self, subjects: Iterable[str] | None = None, need_labels: bool = True) -> IntegrityReport:
         """Read everything (the archive has checksums); arguments and result as for `DataSource.check`."""
-        chosen, problems = tuple(self.subjects if subjects is None else subjects), []
+        chosen, problems, found = tuple(self.subjects if subjects is None else subjects), [], {}
         for subject in chosen:
             try:
-                labels = self.read(subject).labels
+                volume = self.read(subject)
             except DataError as error:
                 problems.append(Problem(subject, self.path / _DATA, str(error)))
                 continue
-            if need_labels and labels is None:
+            if need_labels and volume.labels is None:
                 problems.append(Problem(subject, self.path / _DATA, "has no labels"))
-        return IntegrityReport(tuple(problems), chosen)
+            else:
+                found[subject] = fingerprint(volume)
+        return IntegrityReport(tuple(problems), chosen, found)
 
 
 def write_packed(source: DataSource, folder: str | Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from guided_attention.data.augmentation import Augmentation, Draw
 from guided_attention.data.chaos import read_chaos_subject
+from guided_attention.data.digest import volume_digest
 from guided_attention.data.download import CHAOS_TRAIN, Archive, fetch_chaos
 from guided_attention.data.folds import CHAOS_FOLDS, CHAOS_SUBJECTS, Fold, folds_for, make_folds
 from guided_attention.data.integrity import IntegrityReport, Problem
@@ -57,6 +58,7 @@ __all__ = [
     "phantom_folder",
     "read_chaos_subject",
     "read_nifti",
+    "volume_digest",
     "write_nifti",
     "write_phantom",
 ]

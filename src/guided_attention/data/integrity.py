@@ -6,13 +6,14 @@ none: so one report names everything that has to be mended, and nothing half-rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from guided_attention.data.digest import Fingerprint
 from guided_attention.errors import DataError
 
 __all__ = ["Findings", "IntegrityReport", "Problem", "decoding", "grey_values"]
@@ -86,10 +87,13 @@ class IntegrityReport:
         Empty if the set can be used.
     subjects : tuple of str
         Who was read, completely.
+    fingerprints : mapping from subject to Fingerprint
+        What the volumes hold, of those with which nothing is wrong.
     """
 
     problems: tuple[Problem, ...]
     subjects: tuple[str, ...]
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

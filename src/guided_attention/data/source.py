@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guided_attention.data.chaos import PHASES, SEQUENCES, inspect_chaos_subject
+from guided_attention.data.digest import Fingerprint, fingerprint
 from guided_attention.data.integrity import Findings, IntegrityReport
 from guided_attention.data.nifti import inspect_nifti, subject_name
 from guided_attention.data.volume import Volume
@@ -37,6 +38,8 @@ class DataSource:
         In natural order ("2" before "10").
     sequence, phase : str
         As for `read_chaos_subject`; of no meaning for NIfTI.
+    fingerprints : mapping from subject to Fingerprint
+        What the volumes hold; empty unless the set is `verified`.
     """
 
     name: str
@@ -46,6 +49,7 @@ class DataSource:
     sequence: str = "T1DUAL"
     phase: str = "in"
     _files: Mapping[str, tuple[Path | None, Path | None]] = field(default_factory=dict, repr=False, compare=False)
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, subject: str) -> Volume:
         """Read one subject.
@@ -77,12 +81,28 @@ class DataSource:
         IntegrityReport
             ``report.raise_if_bad()`` turns problems into an error.
         """
-        chosen, problems = tuple(self.subjects if subjects is None else subjects), []
+        chosen, problems, found = tuple(self.subjects if subjects is None else subjects), [], {}
         for subject in chosen:
             findings = Findings(subject)
-            self._inspect(subject, findings, need_labels)
+            volume = self._inspect(subject, findings, need_labels)
             problems += findings.problems
-        return IntegrityReport(tuple(problems), chosen)
+            if volume is not None and not findings:
+                found[subject] = fingerprint(volume)
+        return IntegrityReport(tuple(problems), chosen, found)
+
+    def verified(self) -> DataSource:
+        """Check everything, once: return the set with its fingerprints, or itself if it has them.
+
+        Raises
+        ------
+        DataError
+            If the check finds anything; the message is the whole report.
+        """
+        if self.fingerprints:
+            return self
+        report = self.check()
+        report.raise_if_bad()
+        return replace(self, fingerprints=report.fingerprints)
 
     def _inspect(self, subject: str, findings: Findings, need_labels: bool) -> Volume | None:
         if subject not in self._files:
