@@ -22,8 +22,7 @@ def scores(subject: str, dsc: float | dict[str, float], reliability: Reliability
     for organ in ORGANS:
         value = by_organ[organ]
         metrics = {**dict.fromkeys(METRICS, value), "vs": (1 + value) / 2, "msd_voxels": 10 * (1 - value)}
-        voxels = 0 if value != value else 100
-        organs.append(OrganScore(organ, voxels, voxels, **metrics))
+        organs.append(OrganScore(organ, 100, 100, **metrics))  # the reference is the same for every network
     return SubjectScores(subject, tuple(organs), reliability)
 
 

@@ -40,9 +40,10 @@ def report(
     import matplotlib as mpl
 
     from guided_attention.report import load_results, write_report
+    from guided_attention.same_data import dataset_difference
 
     mpl.use("Agg")
-    source = None if data is None else open_data(data, sequence, phase)
+    source = None if data is None else open_data(data, sequence, phase).verified()
     names = [dataset] if dataset is not None else [path.name for path in sorted(results.glob("*")) if path.is_dir()]
     if not names:
         raise DataError(f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found no folder of a data set.")
@@ -52,5 +53,5 @@ def report(
         for warning in found.warnings:
             print(warning)
         # One data set was named: it must be the source's. Of all of them, only one can be.
-        shown = source if dataset is not None or source is None or source.name == name else None
+        shown = source if dataset or source is None or not dataset_difference(found.dataset, source) else None
         print(f"report: {write_report(found, out if dataset is not None else out / name, shown, runs)}", flush=True)

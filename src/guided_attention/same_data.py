@@ -17,9 +17,9 @@ from guided_attention.data import CLASSES, DataSource
 from guided_attention.data.digest import Fingerprint, set_digest
 from guided_attention.errors import GuidedAttentionError
 from guided_attention.files import read_json
-from guided_attention.records import Record, read_record
+from guided_attention.records import DataSet, Record, read_record
 
-__all__ = ["data_difference", "name_by_data"]
+__all__ = ["data_difference", "dataset_difference", "name_by_data"]
 
 _NAMED = 3
 
@@ -49,6 +49,16 @@ def data_difference(record: Record, here: Mapping[str, Fingerprint]) -> str:
             voxels = dict(zip(CLASSES, here[score.subject].voxels, strict=False))
             now[score.subject] = _counts({organ: voxels.get(organ, 0) for organ in wanted})
     return _difference(there, now)
+
+
+def dataset_difference(dataset: DataSet, source: DataSource) -> str:
+    """Say in what a data source differs from the data that records were made of; empty where it is the same.
+
+    Without digests in the records only the names are compared.
+    """
+    if dataset.digests is not None:
+        return _difference(dataset.digests, _digests(source.verified().fingerprints))
+    return "" if source.name == dataset.name else f"is {source.name}; the records are of {dataset.name}"
 
 
 def name_by_data(source: DataSource, *roots: str | Path) -> tuple[DataSource, str]:

@@ -82,7 +82,7 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
     """
     record = read_json(folder / "record.json")
     model, spec = load_network(folder)
-    target = out / source.name / f"{spec.name}.safetensors"
+    target = out / record["dataset"]["name"] / f"{spec.name}.safetensors"
     if source.kind != "phantom":
         write_text(target.parent / ".gitignore", "# Trained on patients' data: their terms apply.\n*\n")
     half_precision(model)

@@ -39,6 +39,9 @@ class Job:
         As for `set_numbers`.
     side_by_side : int
         Trainings at a time; for the record only.
+    dataset : str or None
+        Name under which runs of these data are kept, from `guided_attention.same_data.name_by_data`; None: the
+        source's own.
     """
 
     cell: Cell
@@ -55,6 +58,12 @@ class Job:
     tf32: bool = True
     deterministic: bool = False
     side_by_side: int = 1
+    dataset: str | None = None
+
+    def source(self) -> DataSource:
+        """Open the data, under the name that the job gives them."""
+        source = open_campaign_data(self.data, self.sequence, self.phase)
+        return source if self.dataset is None else replace(source, name=self.dataset)
 
     def folder(self, dataset: str) -> Path:
         """Return the folder of the run."""

@@ -43,7 +43,7 @@ class Campaign:
         Folders; an empty ``weights_out`` exports nothing.
     side_by_side : int or None
         Trainings at a time; None measures.
-    accelerator, threads, tf32, deterministic
+    accelerator, threads, tf32, deterministic, dataset
         As for `Job`; ``threads`` are shared by those that run side by side.
     """
 
@@ -65,6 +65,7 @@ class Campaign:
     threads: int = 1
     tf32: bool = True
     deterministic: bool = False
+    dataset: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.models if name not in MODELS]
@@ -99,6 +100,7 @@ class Campaign:
             self.tf32,
             self.deterministic,
             side_by_side,
+            self.dataset,
         )
 
 

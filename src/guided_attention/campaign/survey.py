@@ -22,6 +22,7 @@ from guided_attention.campaign.timing import cell_seconds, epoch_seconds, load_o
 from guided_attention.cells import choose_fold
 from guided_attention.launch import require_devices
 from guided_attention.provenance import device_name
+from guided_attention.same_data import name_by_data
 
 __all__ = ["Survey"]
 
@@ -55,15 +56,19 @@ class Survey:
         require_devices(campaign.accelerator, 1)
         self.say, self.clock, self.begin, self.budget = say, clock, clock(), 60 * campaign.minutes
         self.device = "cuda" if campaign.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
-        # Processors know TF32 too, but a run there is to give what the same run gives without a campaign.
-        self.campaign = replace(campaign, tf32=campaign.tf32 and self.device == "cuda")
         standard = "bf16-mixed" if self.device == "cuda" else None
         base = variant(campaign.preset, None, campaign.precision or standard)
         self.fit, self.precision = base.fit, base.fit.precision
         reading = time.monotonic()
-        self.source = open_campaign_data(campaign.data, campaign.sequence, campaign.phase)
-        slices = {subject: self.source.read(subject).shape[0] for subject in self.source.subjects}
+        source = open_campaign_data(campaign.data, campaign.sequence, campaign.phase).verified()
         self.reading = time.monotonic() - reading
+        self.source, notice = name_by_data(source, campaign.runs, campaign.results)
+        if notice:
+            say(notice)
+        # Processors know TF32 too, but a run there is to give what the same run gives without a campaign.
+        tf32 = campaign.tf32 and self.device == "cuda"
+        self.campaign = replace(campaign, tf32=tf32, dataset=self.source.name)
+        slices = {subject: found.shape[0] for subject, found in self.source.fingerprints.items()}
         self.loads = {
             k: load_of(self.source, choose_fold(self.source, k), self.fit.batch_size, slices) for k in campaign.folds
         }

@@ -42,14 +42,14 @@ def _end_with_parent() -> None:
 def _train(text: str) -> None:
     import torch
 
-    from guided_attention.campaign.settings import Job, open_campaign_data, set_numbers, variant
+    from guided_attention.campaign.settings import Job, set_numbers, variant
     from guided_attention.experiments import run_cell
     from guided_attention.files import write_text
 
     job = Job.from_json(text)
     torch.set_num_threads(job.threads)
     numbers = set_numbers(job.tf32, job.deterministic)
-    source = open_campaign_data(job.data, job.sequence, job.phase)
+    source = job.source()
     folder = job.folder(source.name)
     how = {**numbers, "resident": True, "side_by_side": job.side_by_side, "threads": job.threads}
     write_text(folder / "campaign.json", json.dumps(how, indent=1) + "\n")

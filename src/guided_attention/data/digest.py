@@ -28,12 +28,15 @@ class Fingerprint:
     ----------
     digest : str
         From `volume_digest`.
+    shape : tuple of 3 ints
+        Slices, rows and columns (D, H, W).
     voxels : tuple of int
         Number of voxels of each label value, from 0 on; empty without labels. The records made before there were
         digests hold these numbers.
     """
 
     digest: str
+    shape: tuple[int, int, int]
     voxels: tuple[int, ...]
 
 
@@ -63,9 +66,9 @@ def volume_digest(volume: Volume) -> str:
 
 
 def fingerprint(volume: Volume) -> Fingerprint:
-    """Return digest and label counts of a volume."""
+    """Return digest, shape and label counts of a volume."""
     counts = () if volume.labels is None else np.bincount(volume.labels.ravel()).tolist()
-    return Fingerprint(volume_digest(volume), tuple(counts))
+    return Fingerprint(volume_digest(volume), volume.shape, tuple(counts))
 
 
 def digests_of(volumes: Iterable[Volume]) -> dict[str, str]:

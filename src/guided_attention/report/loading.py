@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from guided_attention.models import MODELS
 from guided_attention.records import DataSet, Record, read_record, record_path
 
 __all__ = ["Results", "load_results"]
+
+#: Differences that an error names, at most.
+_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def load_results(
     ------
     DataError
         If there is no record, a record is damaged or not in its place, or records of different presets, settings,
-        network sizes or splits would be mixed: the message names the files.
+        network sizes, splits, images or labels would be mixed: the message names the files.
     """
     root = Path(root)
     folder = root / dataset
@@ -147,7 +150,8 @@ def load_results(
     for record in ranked:
         records[record.model.name] = (*records.get(record.model.name, ()), record)
     first = ranked[0]
-    return Results(root, first.dataset, first.preset, any(r.quick for r in ranked), records)
+    dataset = next((r.dataset for r in ranked if r.dataset.digests is not None), first.dataset)
+    return Results(root, dataset, first.preset, any(r.quick for r in ranked), records)
 
 
 def _check_place(root: Path, path: Path, record: Record) -> None:
@@ -160,7 +164,8 @@ def _check_place(root: Path, path: Path, record: Record) -> None:
 
 def _check_comparable(found: Mapping[Path, Record]) -> None:
     _demand_one("preset", {path: r.preset for path, r in found.items()}, "Choose one with the argument preset.")
-    _demand_one("data set", {path: r.dataset for path, r in found.items()})
+    _demand_one("data set", {path: replace(r.dataset, digests=None) for path, r in found.items()})
+    _demand_one("data", {p: dict(r.dataset.digests) for p, r in found.items() if r.dataset.digests is not None})
     _demand_one("settings", {path: {**r.settings, "seed": None} for path, r in found.items()})
     for model in {r.model.name for r in found.values()}:
         _demand_one(
@@ -168,6 +173,8 @@ def _check_comparable(found: Mapping[Path, Record]) -> None:
         )
     for fold in {r.split.fold for r in found.values()}:
         _demand_one(f"split of fold {fold}", {p: r.split for p, r in found.items() if r.split.fold == fold})
+        # Records without digests can at least not be of other labels.
+        _demand_one(f"reference of fold {fold}", {p: _reference(r) for p, r in found.items() if r.split.fold == fold})
     fold_of: dict[str, tuple[int, Path]] = {}
     for path, record in found.items():
         for subject in record.split.test:
@@ -179,13 +186,17 @@ def _check_comparable(found: Mapping[Path, Record]) -> None:
                 )
 
 
+def _reference(record: Record) -> dict[str, int]:
+    return {f"{s.subject} {organ.organ}": organ.reference_voxels for s in record.scores for organ in s.organs}
+
+
 def _demand_one(what: str, values: Mapping[Path, Any], advice: str = "Keep them in different results folders.") -> None:
-    (first, value), *others = values.items()
-    for path, other in others:
+    first, value = next(iter(values.items()), (None, None))
+    for path, other in values.items():
         if other != value:
             difference = f"{value!r} and {other!r}"
             if isinstance(value, dict):
-                keys = sorted(k for k in {*value, *other} if value.get(k) != other.get(k))
+                keys = sorted(k for k in {*value, *other} if value.get(k) != other.get(k))[:_NAMED]
                 difference = "; ".join(f"{k}: {value.get(k)!r} and {other.get(k)!r}" for k in keys)
             raise DataError(
                 f"{first} and {path}: expected records of one {what} in one report, found {difference}. {advice}"

@@ -15,6 +15,7 @@ from guided_attention.masks import masks_path, read_masks
 from guided_attention.records import Record, record_path
 from guided_attention.report.loading import Results
 from guided_attention.report.names import NAMES
+from guided_attention.same_data import dataset_difference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,8 +159,10 @@ def masks_side_by_side(
     """
     from guided_attention.figures import MaskRow, show_side_by_side
 
-    if source.name != results.dataset.name:
-        raise DataError(f"{source.path}: is {source.name}; the records are of {results.dataset.name}.")
+    if different := dataset_difference(results.dataset, source):
+        raise DataError(
+            f"{source.path}: not the data of the records in {results.root / results.dataset.name}: {different}."
+        )
     masks = load_masks(results, models, runs=runs)
     rows = []
     for subject, index in choose_slices(masks, count) if slices is None else slices:
