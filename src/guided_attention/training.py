@@ -133,8 +133,8 @@ class _Run:
             "settings": settings.as_dict(),
             "train": sorted(v.subject for v in train),
             "validation": sorted(v.subject for v in validation),
-            "data": digests_of([*train, *validation]),
             **({} if origin is None else {"origin": dict(origin)}),
+            "data": digests_of([*train, *validation]),  # last: another origin says in words why it differs
         }
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back: tuples are lists
         self.result = FitResult()
