@@ -16,6 +16,7 @@ import pytest
 from data_factory import Scan, write_scan
 from guided_attention.campaign.packed import open_packed, write_packed
 from guided_attention.cells import describe
+from guided_attention.checkpoints import save_checkpoint
 from guided_attention.cli import main
 from guided_attention.data import Volume, open_source, read_nifti, volume_digest, write_nifti
 from guided_attention.data.digest import digests_of, set_digest
@@ -126,15 +127,20 @@ class TestFit:
         with pytest.raises(CheckpointError, match=message):
             fit(network(), train, validation, replace(SETTINGS, epochs=1), begun, progress=False)
 
-    def test_goes_on_with_copies_and_with_checkpoints_that_know_no_digests(self, begun):
+    def test_goes_on_with_copies(self, begun):
         copies = [changed(volume, "nothing") for volume in TRAIN]
-        how = {"settings": replace(SETTINGS, epochs=1), "out_dir": begun, "progress": False}
-        assert fit(network(), copies, VALIDATION, **how).resumed_from == 1
-        for path in begun.glob("checkpoints/*/state.json"):
-            state = json.loads(path.read_text())
-            del state["data"]
-            path.write_text(json.dumps(state))
-        assert fit(network(), copies, VALIDATION, **how).resumed_from == 1
+        chosen = replace(SETTINGS, epochs=1)
+        assert fit(network(), copies, VALIDATION, chosen, begun, progress=False).resumed_from == 1
+
+    def test_goes_on_from_a_checkpoint_that_knows_no_digests(self, tmp_path, monkeypatch):
+        def without_data(folder, epoch, model, optimizer, state):
+            return save_checkpoint(folder, epoch, model, optimizer, {k: v for k, v in state.items() if k != "data"})
+
+        chosen = replace(SETTINGS, epochs=1)
+        with monkeypatch.context() as patch:
+            patch.setattr("guided_attention.training.save_checkpoint", without_data)
+            fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
+        assert fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False).resumed_from == 1
 
 
 @pytest.fixture(scope="module")
