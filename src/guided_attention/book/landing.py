@@ -38,12 +38,13 @@ def explorer() -> str:
     share = float((row * coverage(organs, row.shape)).sum())
     asks = shown.data["classes"][int(slice_.labels[tuple(shown.position)])]["name"]
     return (
+        ":::{div} landing-caption\n"
+        "Click a pixel of this synthetic abdomen, and see what a trained network attends to from there. The patient's "
+        "right is on the picture's left.\n:::\n\n"
         f'``````{{raw}} html\n<div class="landing-explorer">\n{shown.to_html()}</div>\n``````\n\n'
         ":::{div} landing-caption\n"
-        "Click a pixel, or move with the arrow keys: your browser works out what a trained network attends to from "
-        f"there. The page opens on the view with most to show, which is no typical one: {_spoken(asks)} asks, and the "
-        f"four organs, which cover {organs.mean():.0%} of the slice, get {share:.0%} of its attention. The abdomen is "
-        "synthetic, and the patient's right is on the picture's left. "
+        f"The page opens on the view with most to show, which is no typical one: {_spoken(asks)} asks, and the four "
+        f"organs, which cover {organs.mean():.0%} of the slice, get {share:.0%} of its attention. "
         "[Attention you can touch](../chapters/13_touch.md) lets you see all views, because the dull ones count as "
         "well.\n:::"
     )
