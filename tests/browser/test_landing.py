@@ -61,7 +61,7 @@ def test_the_buttons_lead_where_they_say(show):
     )
     page.get_by_role("link", name="Start reading").click()
     page.wait_for_url("**/chapters/01_data.html")
-    assert page.locator("h1").inner_text().startswith("From scanner to tensor")
+    assert page.locator(".bd-article h1").inner_text().startswith("From scanner to tensor")
 
 
 def test_without_scripts_there_is_a_picture_with_words(show):
