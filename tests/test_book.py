@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from guided_attention.book import build
 from guided_attention.book.__main__ import main
 from guided_attention.book.chapters import execute_chapters, fingerprint
 from guided_attention.book.execute import Cost, execute_chapter
+from guided_attention.book.landing import EXPLORER_MARK, buttons_to_colab, explorer
 from guided_attention.book.layout import Book, BookError
 from guided_attention.book.notebooks import write_notebooks
 from guided_attention.book.pages import check_pages, page_problems
@@ -146,6 +148,24 @@ def test_a_status_page_without_a_place_for_the_table_is_refused(book):
     (book.root / "book" / "status.md").write_text("# Times\n")
     with pytest.raises(BookError, match=r"book/status\.md"):
         stage(book, [], "")
+
+
+def test_links_to_notebooks_open_on_colab(book):
+    assert (
+        buttons_to_colab("[a](../notebooks/01_line.ipynb) [b](x.md)", book) == f"[a]({book.colab('01_line')}) [b](x.md)"
+    )
+    with pytest.raises(BookError, match="notebooks/02_other"):
+        buttons_to_colab("[a](../notebooks/02_other.ipynb)", book)
+
+
+def test_the_first_page_has_one_place_for_the_explorer_and_its_words_are_those_of_the_view():
+    assert (ROOT / "book" / "index.md").read_text(encoding="utf-8").count(EXPLORER_MARK) == 1
+    made = explorer()
+    assert made.count('class="ga-mount') == made.count("<noscript>") == 1
+    covered, attended = (int(number) for number in re.findall(r"(?:cover|get) (\d+)%", made))
+    assert covered < 30 < attended
+    assert "synthetic" in made
+    assert "right is on the picture's left" in made
 
 
 def test_times_add_up():

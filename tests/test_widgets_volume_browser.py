@@ -116,10 +116,14 @@ def test_picture_and_words_with_and_without_masks(labelled, predicted):
         assert f"{missed} pixels missed, {int(wrong.sum()) - missed} invented" in browser.alt
 
 
-def test_it_starts_where_most_of_the_organs_are():
+def test_it_starts_in_the_middle_of_the_slices_that_show_most_organs():
     volume = small_volume("one")
-    assert VolumeBrowser(volume).slice == int((volume.labels > 0).sum((1, 2)).argmax())
+    labels = np.zeros_like(volume.labels)
+    labels[0], labels[1:6, 2:4, 2:4], labels[1:4, 6:8, 6:8] = 1, 1, 2  # the largest organ fills the lowest slice
+    assert VolumeBrowser(volume.with_labels(labels)).slice == 2
+    assert VolumeBrowser(volume.with_labels(None), labels).slice == 2
     assert VolumeBrowser(volume.with_labels(None)).slice == 3
+    assert VolumeBrowser(volume, slice=5).slice == 5
 
 
 def test_questions_that_make_no_sense():

@@ -63,7 +63,7 @@ def test_rows_are_pytorchs_under_three_energies(show, explorer, network, image, 
 def test_what_comes_back_is_eq_5_without_lambda(show, explorer, network, image):
     page = show(explorer)
     choose(page, "energy", "scaled")
-    features = features_of(network, image, 0, 1)[0].flatten(1)
+    features = features_of(network, image, explorer.scale, explorer.step)[0].flatten(1)
     expected = (ChannelAttention("scaled").weights(features[None, :, :, None])[0] @ features)[3]
     np.testing.assert_allclose(inspect(page)["back"], expected.numpy(), atol=np.ptp(features.numpy()) / 200)
 

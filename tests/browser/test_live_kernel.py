@@ -31,7 +31,7 @@ explorer = PositionExplorer.from_model(network, image, at=(60, 60))
 explorer""",
     'print("found", explorer.position, explorer.pinned, explorer.row().argmax())',
     "explorer.position = [33, 5]",
-    "channels = ChannelExplorer.from_model(network, image)\nchannels",
+    "channels = ChannelExplorer.from_model(network, image, channel=0)\nchannels",
     'print("found", channels.channel, channels.other)',
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from guided_attention.book.execute import Cost
 from guided_attention.book.header import links_under_title
+from guided_attention.book.landing import EXPLORER_MARK, buttons_to_colab, explorer
 from guided_attention.book.layout import Book, BookError
 from guided_attention.book.status import COSTS_MARK, cost_table
 
@@ -39,6 +40,7 @@ def stage(book: Book, costs: list[Cost], machine: str) -> Path:
     shutil.copytree(book.root / "book", target / "book")
     for page in (target / "book").rglob("*.md"):
         page.write_text(_link_to_notebooks(page.read_text(encoding="utf-8"), book), encoding="utf-8")
+    _write_landing(book, target / "book" / "index.md")
     _write_status(target / "book" / "status.md", costs, machine)
     (target / "chapters").mkdir()
     for stem in book.chapters:
@@ -65,6 +67,13 @@ def _link_to_notebooks(text: str, book: Book) -> str:
         return link.group().replace(".md", ".ipynb") if link["stem"] in book.chapters else link.group()
 
     return re.sub(r"\]\((?:\.\./)?(?:chapters/)?(?P<stem>\d\d_\w+)\.md(?:#[^)\s]*)?\)", swap, text)
+
+
+def _write_landing(book: Book, page: Path) -> None:
+    text = buttons_to_colab(page.read_text(encoding="utf-8"), book)
+    if EXPLORER_MARK in text:  # a book of another kind may do without
+        text = text.replace(EXPLORER_MARK, _link_to_notebooks(explorer(), book))
+    page.write_text(text, encoding="utf-8")
 
 
 def _write_status(page: Path, costs: list[Cost], machine: str) -> None:

@@ -15,7 +15,8 @@ from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models import capture_features
 from guided_attention.models.attention import ChannelAttention, Energy
 from guided_attention.widgets.attention import AttentionExplorer, collect, slice_data
-from guided_attention.widgets.inputs import Slice, as_slice, class_list
+from guided_attention.widgets.first_view import first_channel
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values
 from guided_attention.widgets.pack import pack, pack_pictures, unpack
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class ChannelExplorer(AttentionExplorer):
         image: Volume | Slice | np.ndarray | Tensor,
         labels: np.ndarray | Tensor | None = None,
         *,
-        channel: int = 0,
+        channel: int | None = None,
         scales: Sequence[int] | None = None,
         energies: Sequence[Energy] = get_args(Energy),
         **options: Any,
@@ -71,8 +72,9 @@ class ChannelExplorer(AttentionExplorer):
             Any network; with names for several: ``{"untrained": a, "trained": b}``.
         image, labels, **options
             The slice; see `guided_attention.widgets.inputs.as_slice`.
-        channel : int
-            The channel to start with.
+        channel : int, optional
+            The channel to start with; default, as scale and step, one of the last network that listens to another; see
+            `guided_attention.widgets.first_view.first_channel`. Set the traits for others.
         scales : sequence of int, optional
             Only these (a page with fewer is smaller).
         energies : sequence of str
@@ -102,7 +104,7 @@ class ChannelExplorer(AttentionExplorer):
         image: Volume | Slice | np.ndarray | Tensor,
         labels: np.ndarray | Tensor | None = None,
         *,
-        channel: int = 0,
+        channel: int | None = None,
         energies: Sequence[Energy] = get_args(Energy),
         **options: Any,
     ) -> ChannelExplorer:
@@ -112,28 +114,31 @@ class ChannelExplorer(AttentionExplorer):
         return cls._make(found, [{"name": "network", "maps": maps}], False, channel)
 
     @classmethod
-    def _make(cls, found: Slice, networks: list[dict[str, Any]], family: bool, channel: int) -> ChannelExplorer:
-        first = networks[-1]["maps"][0]
-        count = first["features"]["shape"][0]
-        if not 0 <= channel < count:
+    def _make(cls, found: Slice, networks: list[dict[str, Any]], family: bool, channel: int | None) -> ChannelExplorer:
+        maps = networks[-1]["maps"]
+        count = maps[0]["features"]["shape"][0]
+        if channel is not None and not 0 <= channel < count:
             raise SettingsError(f"channel={channel}: the map has the channels 0 to {count - 1}.")
+        energy = maps[0]["energy"] if maps[0]["energy"] in maps[0]["weights"] else next(iter(maps[0]["weights"]))
+        plain = [
+            {**one, "weights": unpack(one["weights"][energy]), "pictures": unpack(one["features"])} for one in maps
+        ]
+        view = first_channel(plain, grey_values(found.x[0, 0]), channel)
         data = {
             **slice_data(found),
             "classes": class_list(found.labels),
             "family": family,
             "networks": networks,
         }
-        energy = first["energy"] if first["energy"] in first["weights"] else next(iter(first["weights"]))
-        made = cls(
+        return cls(
             data=data,
-            channel=channel,
+            channel=view.channel,
+            other=view.other,
             network=networks[-1]["name"],
-            scale=first["scale"],
-            step=first["step"],
+            scale=view.scale,
+            step=view.step,
             energy=energy,
         )
-        made.other = int(made.row().argmax())
-        return made
 
     def row(self) -> np.ndarray:
         """Return whom `channel` listens to, float16 (C,), as the browser has it."""

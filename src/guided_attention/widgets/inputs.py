@@ -15,7 +15,17 @@ from guided_attention.errors import SettingsError
 from guided_attention.figures import ORGAN_COLOURS
 from guided_attention.prediction import evaluating
 
-__all__ = ["Slice", "as_slice", "class_list", "device_of", "grey_values", "middle_of", "place_of", "predicted"]
+__all__ = [
+    "Slice",
+    "as_slice",
+    "class_list",
+    "device_of",
+    "foreground",
+    "grey_values",
+    "middle_of",
+    "place_of",
+    "predicted",
+]
 
 _FAMILY = re.compile(r"scales\.(\d+)\.steps\.(\d+)\.")
 
@@ -105,6 +115,11 @@ def grey_values(x: Tensor | np.ndarray) -> np.ndarray:
     x = np.asarray(x, dtype=np.float64)
     low, high = float(x.min()), float(np.percentile(x, 99.5))
     return np.round(255 * np.clip((x - low) / (high - low or 1.0), 0, 1)).astype(np.uint8)
+
+
+def foreground(grey: np.ndarray) -> np.ndarray:
+    """Return what is patient and not air, bool: a tenth of white or more; ``grey`` as `grey_values` returns it."""
+    return grey > 25
 
 
 @torch.no_grad()

@@ -143,10 +143,8 @@ class LiveNetwork(GuidedWidget):
     def _make(
         cls, exported: Exported, model: nn.Module, images: Any, urls: dict[str, str], inputs: dict[str, Any]
     ) -> LiveNetwork:
-        data, start = live_data(exported, model, images, inputs)
-        maps = data["networks"][0]["maps"]
-        first = maps[0] if maps else {"scale": 0, "step": 1}
-        widget = cls(data=data, position=list(start), urls=urls, scale=first["scale"], step=first["step"])
+        data, view = live_data(exported, model, images, inputs)
+        widget = cls(data=data, position=list(view.position), urls=urls, scale=view.scale, step=view.step)
         widget._exported = exported
         widget.on_msg(LiveNetwork._hand_over)
         return widget

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
 from guided_attention.export import WEIGHTS, Exported
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of, place_of, predicted
+from guided_attention.models import capture_positions
+from guided_attention.widgets.first_view import FirstView, first_view
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values, place_of, predicted
 from guided_attention.widgets.pack import pack, unpack
+from guided_attention.widgets.rows import pack_maps
 
 __all__ = ["RUNTIME_FILES", "Image", "input_of", "live_data", "runtime_folder", "slices_of"]
 
@@ -63,8 +66,8 @@ def live_data(
     model: nn.Module,
     images: Mapping[str, Image] | Sequence[Image] | Image,
     inputs: dict[str, Any],
-) -> tuple[dict[str, Any], tuple[int, int]]:
-    """Return the ``data`` of a `guided_attention.widgets.LiveNetwork`, and the position that it starts with.
+) -> tuple[dict[str, Any], FirstView]:
+    """Return the ``data`` of a `guided_attention.widgets.LiveNetwork`, and where it opens on the first slice.
 
     Parameters
     ----------
@@ -108,7 +111,16 @@ def live_data(
         "normalisation": inputs.get("normalisation", "percentile"),
         **_maps(exported),
     }
-    return data, middle_of(unpack(slices[0]["prediction"]), tuple(size))
+    return data, _opening(model, slices[0], size)
+
+
+def _opening(model: nn.Module, shown: dict[str, Any], size: Sequence[int]) -> FirstView:
+    x = torch.from_numpy(input_of(shown["image"], size))
+    maps = []
+    for number, (path, captured) in enumerate(capture_positions(model, x).items()):
+        _, scale, step, _ = place_of(path, number)
+        maps.append({"scale": scale, "step": step, **pack_maps(captured)})
+    return first_view(maps, grey_values(x[0, 0]), unpack(shown["prediction"]))
 
 
 def _maps(exported: Exported) -> dict[str, Any]:

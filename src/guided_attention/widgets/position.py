@@ -11,13 +11,13 @@ import traitlets
 from torch import Tensor, nn
 
 from guided_attention.data import Volume
-from guided_attention.errors import SettingsError
 from guided_attention.models import PositionMaps, capture_positions
 from guided_attention.models.attention import PositionAttention
 from guided_attention.widgets.attention import AttentionExplorer, collect, slice_data
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of, predicted
+from guided_attention.widgets.first_view import first_view
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values, predicted
 from guided_attention.widgets.pack import pack, unpack
-from guided_attention.widgets.rows import RowSummary, pack_maps, summarise
+from guided_attention.widgets.rows import RowSummary, pack_maps, position_of, row_of, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +78,8 @@ class PositionExplorer(AttentionExplorer):
         image, labels, **options
             The slice; see `guided_attention.widgets.inputs.as_slice`.
         at : (row, col), optional
-            The pixel to start with; default the middle of the largest organ, or of the slice.
+            The pixel to start with; default the middle of an organ. Scale, step and organ are those with most to show,
+            in the last network; see `guided_attention.widgets.first_view.first_view`. Set the traits for others.
         scales : sequence of int, optional
             Only these (a page with fewer is smaller).
 
@@ -137,26 +138,19 @@ class PositionExplorer(AttentionExplorer):
         predictions: list[np.ndarray | None],
         at: tuple[int, int] | None,
     ) -> PositionExplorer:
-        size, masks = tuple(found.x.shape[2:]), [found.labels, *predictions]
-        start = middle_of(next((mask for mask in masks if mask is not None), None), size)
-        start = start if at is None else (int(at[0]), int(at[1]))
-        if not all(0 <= place < length for place, length in zip(start, size, strict=True)):
-            raise SettingsError(f"at={start} lies outside the image of {size} pixels.")
+        masks, last = [found.labels, *predictions], networks[-1]
+        known = predictions[-1] if found.labels is None else found.labels
+        view = first_view(last["maps"], grey_values(found.x[0, 0]), known, at)
         for network, mask in zip(networks, predictions, strict=True):
             network["prediction"] = None if mask is None else pack(mask, "uint8")
         data = {**slice_data(found), "classes": class_list(*masks), "family": family, "networks": networks}
-        last, first = networks[-1], networks[-1]["maps"][0]
         overlay = "labels" if found.labels is not None else "prediction" if last["prediction"] else "none"
-        places = {"network": last["name"], "scale": first["scale"], "step": first["step"]}
-        return cls(data=data, position=list(start), overlay=overlay, **places)
+        places = {"network": last["name"], "scale": view.scale, "step": view.step}
+        return cls(data=data, position=list(view.position), overlay=overlay, **places)
 
     def row(self) -> np.ndarray:
         """Return what `position` attends to, float64 (h, w), from the numbers that the browser has."""
-        found = self.current()
-        query, key = (unpack(found[name]).astype(np.float64) for name in ("query", "key"))
-        logits = query[:, self._at()[0] * found["grid"][1] + self._at()[1]] @ key / self.temperature
-        powers = np.exp(logits - logits.max())
-        return (powers / powers.sum()).reshape(found["grid"])
+        return row_of(self.current(), self._at(), self.temperature)
 
     def summary(self) -> RowSummary:
         """Return entropy, effective receptive field and mean distance of `row`."""
@@ -166,8 +160,7 @@ class PositionExplorer(AttentionExplorer):
         return summarise(self.row(), self._at(), pitch)
 
     def _at(self) -> tuple[int, int]:
-        grid, size = self.current()["grid"], self.data["image"]["shape"]
-        return tuple(self.position[axis] * grid[axis] // size[axis] for axis in (0, 1))
+        return position_of(self.position, self.data["image"]["shape"], self.current()["grid"])
 
     def picture(self) -> Figure:
         """Draw the slice with the asking position, and its attention."""

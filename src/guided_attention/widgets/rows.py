@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from guided_attention.models import PositionMaps
 from guided_attention.models.attention import attention_weights
 from guided_attention.widgets.pack import pack, pack_rows, unpack
 
-__all__ = ["TOLERANCE", "RowSummary", "pack_maps", "summarise"]
+__all__ = ["TOLERANCE", "RowSummary", "pack_maps", "position_of", "row_of", "summarise"]
 
 #: Largest error that 16 bits may cause in any weight of any row; where it would be larger, float32 is sent.
 TOLERANCE = 2.5e-4
@@ -83,6 +84,29 @@ def pack_maps(maps: PositionMaps) -> dict[str, Any]:
     if not error <= TOLERANCE:
         sent, error = [pack(values.numpy(), "float32") for values in (query, centred)], 0.0
     return {"query": sent[0], "key": sent[1], "grid": list(maps.grid), "lam": maps.lam, "error": error}
+
+
+def position_of(pixel: Sequence[int], size: Sequence[int], grid: Sequence[int]) -> tuple[int, int]:
+    """Return which position (row, col) of a grid lies over a pixel of an image, as ``positionOf`` of attention.js."""
+    return tuple(pixel[axis] * grid[axis] // size[axis] for axis in (0, 1))
+
+
+def row_of(packed: dict[str, Any], at: tuple[int, int], temperature: float = 1.0) -> np.ndarray:
+    """Return what one position attends to (eq. 2), float64 (h, w), from the numbers that the browser has.
+
+    Parameters
+    ----------
+    packed : dict
+        What `pack_maps` returned.
+    at : (row, col)
+        The position that asks, on the map.
+    temperature : float
+        Divides the products before the softmax.
+    """
+    query, key = (unpack(packed[name]).astype(np.float64) for name in ("query", "key"))
+    logits = query[:, at[0] * packed["grid"][1] + at[1]] @ key / temperature
+    powers = np.exp(logits - logits.max())
+    return (powers / powers.sum()).reshape(packed["grid"])
 
 
 def _rounding(query: Tensor, key: Tensor, sent_query: Tensor, sent_key: Tensor, block: int = 512) -> float:

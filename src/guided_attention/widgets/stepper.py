@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
 from guided_attention.widgets.attention import AttentionExplorer, slice_data
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, middle_of
+from guided_attention.widgets.first_view import first_view
+from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values
 from guided_attention.widgets.pack import unpack
 from guided_attention.widgets.stage_data import pack_network, values
 
@@ -72,7 +73,8 @@ class RefinementStepper(AttentionExplorer):
         image, labels, **options
             The slice; see `guided_attention.widgets.inputs.as_slice`.
         at : (row, col), optional
-            The pixel that asks; default the middle of the largest organ, or of the slice.
+            The pixel that asks; default the middle of an organ. Scale, step and organ are those with most to show, in
+            the last network; see `guided_attention.widgets.first_view.first_view`. Set the traits for others.
         scales : sequence of int, optional
             Only these (a page with fewer is smaller).
         channels : sequence of int
@@ -87,12 +89,11 @@ class RefinementStepper(AttentionExplorer):
         found = as_slice(image, labels, **options)
         models = model if isinstance(model, Mapping) else {"network": model}
         networks = [pack_network(name, one, found.x, scales, channels) for name, one in models.items()]
-        size = tuple(found.x.shape[2:])
         finals = [unpack(scale["refined"]) for network in networks for scale in network["scales"]]
-        start = middle_of(finals[0] if found.labels is None else found.labels, size) if at is None else at
-        start = tuple(int(place) for place in start)
-        if not all(0 <= place < length for place, length in zip(start, size, strict=True)):
-            raise SettingsError(f"at={start} lies outside the image of {size} pixels.")
+        last = networks[-1]
+        maps = [{**step, **step["attention"]} for step in last["maps"] if step["attention"]]
+        known = unpack(last["scales"][0]["refined"]) if found.labels is None else found.labels
+        view = first_view(maps, grey_values(found.x[0, 0]), known, at)
         data = {
             **slice_data(found),
             "classes": class_list(found.labels, *finals),
@@ -100,10 +101,9 @@ class RefinementStepper(AttentionExplorer):
             "networks": networks,
             "channels": [int(channel) for channel in channels],
         }
-        first = networks[-1]["maps"][0]
-        shown = "passed" if networks[-1]["guided"] else "features"
-        places = {"network": networks[-1]["name"], "scale": first["scale"], "step": 1}
-        return cls(data=data, position=list(start), shown=shown, **places)
+        shown = "passed" if last["guided"] else "features"
+        places = {"network": last["name"], "scale": view.scale, "step": view.step}
+        return cls(data=data, position=list(view.position), shown=shown, **places)
 
     @traitlets.validate("channel")
     def _there(self, proposal: dict[str, Any]) -> int:

@@ -35,7 +35,7 @@ class VolumeBrowser(GuidedWidget):
     out_phase : Volume or array (D, H, W), optional
         The same subject out of phase; a slider blends the two.
     slice : int, optional
-        The slice to start with; default the one with the most organ pixels, or the middle.
+        The slice to start with; default the middle one of those that show most organs, or the volume's.
 
     Attributes
     ----------
@@ -87,8 +87,7 @@ class VolumeBrowser(GuidedWidget):
         box = body(volume.image, labels)
         phases = pack_grey([grey_values(image)[box] for image in (volume.image, other) if image is not None])
         if slice is None:
-            drawn = (labels[0] > 0).sum((1, 2)) if labels else np.zeros(1)
-            slice = int(drawn.argmax()) if drawn.any() else len(volume.image) // 2
+            slice = _middle(labels[0] if labels else np.zeros(volume.shape, np.uint8))
         classes = class_list(*labels)
         data = {
             "subject": volume.subject,
@@ -187,6 +186,13 @@ class VolumeBrowser(GuidedWidget):
 
     def _mask(self, key: str) -> np.ndarray | None:
         return None if self.data[key] is None else unpack(self.data[key])[self.slice]
+
+
+def _middle(labels: np.ndarray) -> int:
+    """Return the middle one of the slices in which most organs are seen; without organs, of all."""
+    counts = [len(np.unique(found[found > 0])) for found in labels]
+    most = [number for number, count in enumerate(counts) if count == max(counts)]
+    return most[len(most) // 2]
 
 
 def _distances(volume: Volume, predicted: np.ndarray | None, classes: int) -> list[float | None] | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
-from guided_attention.widgets.inputs import grey_values
+from guided_attention.widgets.inputs import foreground, grey_values
 from guided_attention.widgets.pack import pack, pack_pictures
 
 __all__ = ["GREY_BYTES", "as_classes", "as_image", "body", "pack_grey"]
@@ -47,7 +47,7 @@ def as_classes(prediction: Volume | np.ndarray | Tensor | None, shape: tuple[int
 def body(image: np.ndarray, labels: list[np.ndarray]) -> tuple[slice, slice, slice]:
     """Bounding box of the body and of all organs in the plane, with a margin; all slices."""
     grey = grey_values(image)
-    inside = (grey > 25).mean(0) > 0.1
+    inside = foreground(grey).mean(0) > 0.1
     for found in labels:
         inside = inside | (found > 0).any(0)
     sides = []
