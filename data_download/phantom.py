@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.seed >= 0 and is_written(root, phantom_record(settings, options.seed, options.preset)):
             print(f"{root}: this synthetic set is already there, nothing to do")
             return 0
-        write_phantom(root, options.subjects, options.seed, options.preset, options.workers, progress=print)
+        write_phantom(root, options.subjects, options.seed, options.preset, options.workers)
     except GuidedAttentionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ from torch import nn
 
 from guided_attention.data.volume import Volume
 from guided_attention.prediction import PRECISIONS, predict_volume, predict_with_confidence, restore_in_plane
+from guided_attention.progress import progress_bar
 from guided_attention.records import write_scores
 from guided_attention.scores import METRICS, OrganScore, SubjectScores, evaluate_subject
 from guided_attention.summaries import Statistic, Summary, subject_table, summarise, summary_table
@@ -70,11 +71,9 @@ def evaluate(
     NotFiniteError
         If the network gives NaN or infinity.
     """
-    from tqdm.auto import tqdm
-
     total = len(volumes) if hasattr(volumes, "__len__") else None
     scores = []
-    with tqdm(volumes, total=total, desc="evaluating", unit="volume", disable=not progress) as bar:
+    with progress_bar(volumes, show=progress, total=total, desc="evaluating", unit="volume") as bar:
         for volume in bar:
             prediction, confidence = predict_with_confidence(
                 model,

@@ -33,6 +33,7 @@ from guided_attention.history import FitResult, as_csv
 from guided_attention.launch import launch
 from guided_attention.losses import objective
 from guided_attention.presets import FitSettings
+from guided_attention.progress import progress_bar
 from guided_attention.resume import advice, changes, mark_diverged, settle_best, unmark_diverged, without
 from guided_attention.schedule import learning_rate
 from guided_attention.tensors import not_finite, weights_of
@@ -75,7 +76,7 @@ def fit(
     accelerator, devices : str, int
         See `guided_attention.launch.launch`. Several devices share every batch; batch norm sees its device's part.
     progress : bool
-        Show progress bars.
+        Show a progress bar.
     origin : mapping of plain JSON types, optional
         What else makes this run what it is, such as its data set and the options of its network: kept in the
         checkpoints, and a run whose checkpoint names another origin is not continued.
@@ -106,8 +107,7 @@ def fit(
     fabric = fabric or launch(accelerator, devices, settings.precision)
     run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress, origin, resident)
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
-        for epoch in range(run.result.resumed_from + 1, settings.epochs + 1):
-            run.epoch(epoch)
+        run.all_epochs()
     return run.finish()
 
 
@@ -171,6 +171,16 @@ class _Run:
                 self.writer = SummaryWriter(self.out_dir / "tensorboard", purge_step=self.result.resumed_from)
             self._log()  # a run killed right after a checkpoint has not told its last epoch
 
+    def all_epochs(self) -> None:
+        """Everything that is left to do, with one bar, which so knows how long it takes."""
+        done, steps = self.result.resumed_from, len(self.batches)
+        whole = {"total": self.settings.epochs * steps, "initial": done * steps, "unit": "step"}
+        with progress_bar(show=self.progress, **whole) as self.bar:
+            for epoch in range(done + 1, self.settings.epochs + 1):
+                self.bar.set_description(f"epoch {epoch}/{self.settings.epochs}")
+                self.epoch(epoch)
+                self.bar.set_postfix(dice=f"{self.result.history[-1]['dice']:.3f}")
+
     def epoch(self, epoch: int) -> None:
         """One pass over the slices, one validation, one checkpoint."""
         start = time.perf_counter()
@@ -194,12 +204,9 @@ class _Run:
             self.best = {name: value.detach().clone() for name, value in self.bare.state_dict().items()}
 
     def _train(self, epoch: int) -> dict[str, float]:
-        from tqdm.auto import tqdm
-
         self.model.train()
         sums: dict[str, torch.Tensor] = {}
-        bar = tqdm(self.loader, desc=f"epoch {epoch}/{self.settings.epochs}", disable=not self.progress, leave=False)
-        for batch in bar:
+        for batch in self.loader:
             image, labels = (batch[k].to(self.fabric.device, non_blocking=True) for k in ("image", "labels"))
             loss = objective(self.model(image), labels, self.settings.loss)
             self.optimizer.zero_grad(set_to_none=True)
@@ -207,6 +214,7 @@ class _Run:
             self.optimizer.step()
             for name in ("total", "segmentation", "guided", "reconstruction"):
                 sums[name] = sums.get(name, 0.0) + getattr(loss, name).detach()
+            self.bar.update()
         steps = len(self.batches)
         means = {name: (self.fabric.all_reduce(value, reduce_op="mean") / steps).item() for name, value in sums.items()}
         if not math.isfinite(means["total"]):

@@ -83,8 +83,8 @@ def execute_chapter(book: Book, stem: str, out: Path, preset: str = "quick", tim
     work.mkdir(parents=True, exist_ok=True)
     raw, done = out / f"{stem}.input.ipynb", out / f"{stem}.ipynb"
     nbformat.write(notebook, raw)
-    # Pages have no kernel: widgets write themselves as HTML. The kernel inherits this.
-    os.environ["GUIDED_ATTENTION_WIDGETS"] = "page"
+    # Pages have no kernel: widgets write themselves as HTML, and no bar moves. The kernel inherits this.
+    os.environ |= {"GUIDED_ATTENTION_WIDGETS": "page", "TQDM_DISABLE": "1"}
     start = time.perf_counter()
     try:
         papermill.execute_notebook(

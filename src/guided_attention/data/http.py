@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from guided_attention.errors import DataError
+from guided_attention.progress import progress_bar
 
 __all__ = ["ResumingDownloader"]
 
@@ -59,18 +60,10 @@ class ResumingDownloader:
         DataError
             If the server refuses, has another file, or keeps failing. What has arrived stays for the next call.
         """
-        from tqdm.auto import tqdm
-
         self.partial.parent.mkdir(parents=True, exist_ok=True)
         self.partial.touch()
-        with tqdm(
-            total=self.size,
-            initial=self._here(),
-            unit="B",
-            unit_scale=True,
-            desc="downloading",
-            disable=not self.progress,
-        ) as bar:
+        whole = {"total": self.size, "unit": "B", "unit_scale": True}
+        with progress_bar(show=self.progress, initial=self._here(), desc="downloading", **whole) as bar:
             failures = 0
             while (before := self._here()) < self.size:
                 trouble, wait = self._attempt(url, bar)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from guided_attention.errors import DataError
+from guided_attention.progress import progress_bar
 
 __all__ = ["demand_space", "unpack"]
 
@@ -36,8 +37,6 @@ def unpack(archive: Path, folder: Path, progress: bool = True) -> int:
         If the archive is damaged, holds a name that leads out of ``folder``, a link or an encrypted file, or if the
         disk is too small for what it unpacks to.
     """
-    from tqdm.auto import tqdm
-
     try:
         with zipfile.ZipFile(archive) as zipped:
             members = zipped.infolist()
@@ -45,7 +44,7 @@ def unpack(archive: Path, folder: Path, progress: bool = True) -> int:
             total = sum(member.file_size for member in members)
             demand_space(folder.parent, total, f"to unpack {archive.name}")
             folder.mkdir(parents=True)
-            with tqdm(total=total, unit="B", unit_scale=True, desc="unpacking", disable=not progress) as bar:
+            with progress_bar(show=progress, total=total, unit="B", unit_scale=True, desc="unpacking") as bar:
                 for member in members:
                     zipped.extract(member, folder)
                     bar.update(member.file_size)

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -19,6 +19,7 @@ from guided_attention.data.phantom.dicom import write_subject
 from guided_attention.data.phantom.settings import PhantomSettings, phantom_settings, subject_ids
 from guided_attention.data.phantom.subject import make_phantom
 from guided_attention.errors import DataError, SettingsError
+from guided_attention.progress import progress_bar
 
 __all__ = ["VERSION", "is_written", "phantom_record", "write_phantom"]
 
@@ -33,7 +34,7 @@ def write_phantom(
     seed: int = 0,
     preset: str = "full",
     workers: int | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: bool = True,
 ) -> Path:
     """Write a synthetic set as ``root/Train_Sets/MR/ID/...``, with ``root/phantom.json`` to say what it is.
 
@@ -53,8 +54,8 @@ def write_phantom(
     workers : int, optional
         Processes; default: the number of processors, at most 8. With more than one, a plain script must guard its own
         work by ``if __name__ == "__main__":``, as always with Python's multiprocessing; notebooks need no guard.
-    progress : callable, optional
-        Called with a line of text after each subject.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -132,20 +133,19 @@ def _demand_free(root: Path) -> None:
         )
 
 
-def _write_subjects(
-    folder: Path, record: dict, settings: PhantomSettings, workers: int | None, progress: Callable[[str], None] | None
-) -> None:
+def _write_subjects(folder: Path, record: dict, settings: PhantomSettings, workers: int | None, progress: bool) -> None:
     jobs = [(folder / name, name, seed, settings) for name, seed in record["subjects"].items()]
     workers = min(workers or min(os.cpu_count() or 1, 8), len(jobs))
-    say = progress or (lambda line: None)
-    if workers == 1:
-        for job in jobs:
-            say(_write_one(job))
-        return
-    # a fresh process each: forking a process in which torch runs threads can hang
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for line in pool.map(_write_one, jobs):
-            say(line)
+    with progress_bar(show=progress, total=len(jobs), desc="drawing the phantom", unit="subject") as bar:
+        if workers == 1:
+            for job in jobs:
+                _write_one(job)
+                bar.update()
+            return
+        # a fresh process each: forking a process in which torch runs threads can hang
+        with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for _ in pool.map(_write_one, jobs):
+                bar.update()
 
 
 @contextmanager
@@ -164,9 +164,6 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _write_one(job: tuple[Path, str, int, PhantomSettings]) -> str:
+def _write_one(job: tuple[Path, str, int, PhantomSettings]) -> None:
     folder, name, seed, settings = job
-    phantom = make_phantom(seed, settings, subject=name)
-    write_subject(phantom, folder, seed)
-    depth, height, width = phantom.labels.shape
-    return f"subject {name}: {depth} slices of {height} x {width}"
+    write_subject(make_phantom(seed, settings, subject=name), folder, seed)
