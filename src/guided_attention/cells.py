@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from guided_attention.checkout import REPOSITORY, home
 from guided_attention.data import DataSource, Fold, folds_for
-from guided_attention.errors import SettingsError
+from guided_attention.errors import DataError, SettingsError
 from guided_attention.records import DataSet
 
 __all__ = ["Cell", "choose_fold", "describe", "results_folder", "run_folder", "runs_folder"]
@@ -46,16 +47,25 @@ def results_folder() -> Path:
 
     The folder that the environment variable ``GUIDED_ATTENTION_RESULTS`` names; without it ``results`` in the
     repository, or in the working directory where the package is installed without one.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder: an installed package does not bring the records.
     """
-    return _folder("GUIDED_ATTENTION_RESULTS", "results")
+    folder = _folder("GUIDED_ATTENTION_RESULTS", "results")
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder; expected the recorded runs, which lie in results/ of the book's repository and "
+            f"do not come with the package. Fetch it (git clone --depth 1 {REPOSITORY}), and set the environment "
+            "variable GUIDED_ATTENTION_RESULTS to its folder results."
+        )
+    return folder
 
 
 def _folder(variable: str, name: str) -> Path:
     named = os.environ.get(variable)
-    if named:
-        return Path(named)
-    repository = Path(__file__).resolve().parents[2]
-    return (repository if (repository / "pyproject.toml").is_file() else Path.cwd()) / name
+    return Path(named) if named else home() / name
 
 
 def run_folder(root: str | Path, dataset: str, cell: Cell, preset: str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import nn
 
+from guided_attention.checkout import REPOSITORY, carried
 from guided_attention.errors import CheckpointError, require_choice
 from guided_attention.weights import ModelSpec, load_network
 
@@ -19,13 +20,13 @@ __all__ = ["PRETRAINED", "load_pretrained", "pretrained_path", "weights_folder"]
 
 #: Names that `load_pretrained` knows: with guidance, and without.
 PRETRAINED = ("ms-dual-guided", "ms-dual")
-_DATASET = "phantom-t1dual-in"
-_ADDRESS = f"https://github.com/guided-attention/guided-attention/raw/main/book/weights/{_DATASET}/"
+_FOLDER = "book/weights/phantom-t1dual-in"
+_ADDRESS = f"{REPOSITORY}/raw/main/{_FOLDER}/"
 
 
 def weights_folder() -> Path | None:
     """Return ``book/weights/phantom-t1dual-in`` of the checkout that the package runs from, or None."""
-    folder = Path(__file__).resolve().parents[2] / "book" / "weights" / _DATASET
+    folder = carried(_FOLDER)
     return folder if folder.is_dir() else None
 
 
@@ -88,6 +89,7 @@ def _fetch(name: str, address: str) -> Path:
         return Path(store.fetch(_file(name)))
     except (OSError, ValueError, RequestException) as error:
         raise CheckpointError(
-            f"{name}: its weights could not be fetched from {address} ({error}). Check the connection, or make them "
-            "yourself with `python book/make_weights.py`."
+            f"{name}: its weights could not be fetched from {address} ({error}). Check the connection and call again; "
+            f"what is fetched once is kept. Without a connection, bring {name}.safetensors and {name}.json from "
+            f"{_FOLDER} of {REPOSITORY} in any folder, and name it: load_pretrained({name!r}, folder=...)."
         ) from error

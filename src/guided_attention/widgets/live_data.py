@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from guided_attention.checkout import REPOSITORY, carried
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
 from guided_attention.export import WEIGHTS, Exported
@@ -28,18 +29,18 @@ RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
 
 
 def runtime_folder() -> Path:
-    """Return the folder of ONNX Runtime Web in the repository, ``book/_vendor/onnxruntime-web``.
+    """Return the folder of ONNX Runtime Web: ``book/_vendor/onnxruntime-web``, which a wheel carries along.
 
     Raises
     ------
     SettingsError
-        If the package is installed without its repository.
+        If its files are not there.
     """
-    folder = Path(__file__).resolve().parents[3] / "book" / "_vendor" / "onnxruntime-web"
-    if not all((folder / name).is_file() for name in RUNTIME_FILES):
+    folder = carried("book/_vendor/onnxruntime-web")
+    if missing := [name for name in RUNTIME_FILES if not (folder / name).is_file()]:
         raise SettingsError(
-            f"{folder}: expected {' and '.join(RUNTIME_FILES)}, with which the browser runs networks. They are in the "
-            "book's repository: clone it and install the package from there (pip install -e .)."
+            f"{folder}: {' and '.join(missing)}, with which the browser runs networks, not found. The installation is "
+            f'not whole; repeat it: pip install --force-reinstall --no-deps "guided-attention @ git+{REPOSITORY}".'
         )
     return folder
 

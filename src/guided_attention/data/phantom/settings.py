@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from guided_attention.checkout import home
 from guided_attention.errors import SettingsError, require_choice
 
 __all__ = ["PRESETS", "SUBJECT_IDS", "PhantomSettings", "phantom_folder", "phantom_settings", "subject_ids"]
@@ -113,8 +114,4 @@ def phantom_folder() -> Path:
     ``data/phantom`` in the repository, or in the working directory where the package is installed without one.
     """
     named = os.environ.get("GUIDED_ATTENTION_DATA")
-    if named:
-        return Path(named) / "phantom"
-    repository = Path(__file__).resolve().parents[4]
-    base = repository if (repository / "pyproject.toml").is_file() else Path.cwd()
-    return base / "data" / "phantom"
+    return (Path(named) if named else home() / "data") / "phantom"
