@@ -39,6 +39,7 @@ def test_the_header_installs_without_versions_and_makes_the_data(book):
     assert book.colab("01_line") in links.source
     assert "guided-attention[widgets] @ git+https://github.com/someone/small@trunk" in install.source
     assert not re.search(r"[<>=]=\s*\d", install.source)
+    assert install.source.endswith("print(describe_device())")
     assert "write_phantom" in data.source
     assert all(cell.metadata.tags == [INJECTED] for cell in (links, install, data))
     compile(data.source, "data cell", "exec")

@@ -1,4 +1,4 @@
-"""The command line: ``guided-attention train | experiment | evaluate | predict | report | data``.
+"""The command line: ``guided-attention train | experiment | evaluate | predict | report | data | doctor``.
 
 Every command is a function; tyro makes its options from its arguments and their docstring.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from tyro import extras
 from tyro.conf import Positional
 
+from guided_attention import __version__
 from guided_attention.cli_data import DATA_COMMANDS, Phase, SequenceName, open_data
 from guided_attention.cli_experiment import experiment
 from guided_attention.cli_report import report
@@ -187,12 +188,28 @@ def predict(
         print(target, flush=True)
 
 
+def doctor() -> None:
+    """Find out in less than a minute whether everything works here: versions, device, memory, disk, one step.
+
+    Needs no network. Every line that says FAIL also says what to do; then the command ends with status 1.
+    """
+    from guided_attention.doctor import examine
+
+    sick = False
+    for finding in examine():
+        print(finding, flush=True)
+        sick = sick or not finding.well
+    if sick:
+        raise SystemExit(1)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "experiment": experiment,
     "evaluate": evaluate,
     "predict": predict,
     "report": report,
+    "doctor": doctor,
 }
 
 
@@ -208,11 +225,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     and status 2; Ctrl-C ends in status 130.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments == ["--version"]:
+        print(f"guided-attention {__version__}")
+        return
     try:
         if arguments[:1] == ["data"]:
             data(*arguments[1:])
         else:
-            _run({**COMMANDS, "data": data}, "guided-attention", arguments)
+            about = "Train, evaluate and use the book's networks. --version prints the version."
+            _run({**COMMANDS, "data": data}, "guided-attention", arguments, about)
     except (GuidedAttentionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -221,8 +242,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
-def _run(commands: dict[str, Callable[..., None]], prog: str, arguments: Sequence[str]) -> None:
-    extras.subcommand_cli_from_dict(commands, prog=prog, args=list(arguments))
+def _run(commands: dict[str, Callable[..., None]], prog: str, arguments: Sequence[str], about: str = "") -> None:
+    extras.subcommand_cli_from_dict(commands, prog=prog, args=list(arguments), description=about or None)
 
 
 def _use_threads(threads: int | None) -> None:

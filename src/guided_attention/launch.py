@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from guided_attention.errors import SettingsError, require_choice
+from guided_attention.provenance import device_name
 
-__all__ = ["is_first_process", "launch", "require_devices"]
+__all__ = ["describe_device", "is_first_process", "launch", "require_devices"]
 
 _ACCELERATORS = ("auto", "cpu", "cuda")
 
@@ -55,6 +56,18 @@ def require_devices(accelerator: str, devices: int) -> None:
             f"accelerator={accelerator!r}, devices={devices}: this machine has {gpus} GPUs that PyTorch can use. "
             "Choose fewer devices, or accelerator='cpu'."
         )
+
+
+def describe_device() -> str:
+    """Return in one line what ``accelerator="auto"`` trains on here: the chapters begin with it."""
+    if torch.cuda.is_available():
+        count, gib = torch.cuda.device_count(), torch.cuda.get_device_properties(0).total_memory / 2**30
+        others = f", one of {count}" if count > 1 else ""
+        return f"GPU: {device_name('cuda')}, {gib:.0f} GB, CUDA {torch.version.cuda}{others}"
+    if torch.backends.mps.is_available():
+        return f"GPU: Apple's, beside {device_name('cpu')}"
+    threads = torch.get_num_threads()
+    return f"no GPU that PyTorch can use; processor: {device_name('cpu')}, {threads} thread{'s' * (threads > 1)}"
 
 
 def is_first_process() -> bool:

@@ -25,8 +25,8 @@ if importlib.util.find_spec("guided_attention") is None:
     %pip install -q -c present.txt "guided-attention[{extra}] @ git+{repository}@{branch}"
 """
 
-#: What lies in the repository and not in the package: recorded runs, weights, what a browser runs networks with.
-_NEEDS_REPOSITORY = re.compile(r"\b(results_folder|load_pretrained|LiveNetwork)\b")
+#: What lies in the repository and not in the package: recorded runs and weights.
+_NEEDS_REPOSITORY = re.compile(r"\b(results_folder|load_pretrained|pretrained_path)\b")
 _CLONE = """\
 # On a fresh machine (Colab): fetch the repository, whose recorded runs or weights this chapter reads, and install from
 # it. Whatever is there already stays in its version.
@@ -38,6 +38,13 @@ if importlib.util.find_spec("guided_attention") is None:
     !{{sys.executable}} -m pip list --format=freeze > present.txt
     %pip install -q -c present.txt -e "./guided-attention[{extra}]"
     sys.path.insert(0, os.path.abspath("guided-attention/src"))
+"""
+
+_DEVICE = """
+
+# What a training here would run on. Colab: Runtime > Change runtime type.
+from guided_attention.launch import describe_device
+print(describe_device())
 """
 
 _DATA = """\
@@ -69,11 +76,11 @@ def header_cells(book: Book, stem: str) -> list[Any]:
     )
     whole = _NEEDS_REPOSITORY.search(book.chapter(stem).read_text(encoding="utf-8"))
     places = {"repository": book.repository, "branch": book.branch, "extra": EXTRA}
-    install = (_CLONE if whole else _INSTALL).format(**places).rstrip()
+    install = (_CLONE if whole else _INSTALL).format(**places).rstrip() + _DEVICE
     metadata = {"tags": [INJECTED]}
     return [
         new_markdown_cell(links, metadata=metadata),
-        new_code_cell(install, metadata=metadata),
+        new_code_cell(install.rstrip(), metadata=metadata),
         new_code_cell(_DATA.rstrip(), metadata=metadata),
     ]
 

@@ -1,0 +1,136 @@
+"""``guided-attention doctor``: one line for each check, offline, and what to do when something is wrong."""
+
+import shutil
+import socket
+from collections import namedtuple
+
+import pytest
+
+from guided_attention import __version__, doctor, versions
+from guided_attention.cli import main
+from guided_attention.doctor import CHECKS, Finding, examine
+
+NAMES = [check.__name__ for check in CHECKS]
+
+
+@pytest.fixture
+def examined(monkeypatch):
+    """The finding of one check, by its name."""
+
+    def examine_only(name):
+        check = next(check for check in CHECKS if check.__name__ == name)
+        monkeypatch.setattr(doctor, "CHECKS", {check: CHECKS[check]})
+        return next(examine())
+
+    return examine_only
+
+
+def pretend(monkeypatch, **others):
+    """Pretend that these packages have these versions, or are missing (None)."""
+    real = versions.installed
+    monkeypatch.setattr(versions, "installed", lambda name: others[name] if name in others else real(name))
+
+
+def test_version(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out == f"guided-attention {__version__}\n"
+
+
+def test_all_is_well_without_a_network_and_nothing_is_left_behind(monkeypatch, tmp_path, capsys):
+    def refused(*_):
+        raise AssertionError("the doctor asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    for name in ("GUIDED_ATTENTION_RUNS", "GUIDED_ATTENTION_DATA"):
+        monkeypatch.setenv(name, str(tmp_path / "kept"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    main(["doctor"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["ok", name] for name in NAMES]
+    assert "loss" in lines[-1]
+    assert not (tmp_path / "kept").exists()
+    assert list(tmp_path.glob("guided-attention*")) == []
+
+
+def test_a_failing_check_is_a_line_and_status_1(monkeypatch, capsys):
+    monkeypatch.setattr(
+        doctor, "examine", lambda: iter([Finding("disk", False, "full.\nMake room."), Finding("a", True, "b")])
+    )
+    with pytest.raises(SystemExit) as stopped:
+        main(["doctor"])
+    assert stopped.value.code == 1
+    assert capsys.readouterr().out.splitlines() == ["FAIL  disk      full. Make room.", "ok    a         b"]
+
+
+def test_old_and_missing_packages_and_the_command_that_helps(monkeypatch, examined):
+    pretend(monkeypatch, monai=None, numpy="1.20.3")
+    bounds = {need.name: need.specifier for need in versions.requirements()}
+    found = examined("packages")
+    assert not found.well
+    assert "monai is missing" in found.said
+    assert "numpy 1.20.3 (needed" in found.said
+    assert found.said.endswith(f'Run: pip install "monai{bounds["monai"]}" "numpy{bounds["numpy"]}"')
+
+
+def test_versions_that_nobody_tested_are_named_and_no_fault(monkeypatch, examined):
+    pretend(monkeypatch, numpy="99.1", torch=f"{versions.known_good()['torch']}+cu130")
+    found = examined("packages")
+    assert found.well
+    assert f"numpy 99.1 ({versions.known_good()['numpy']})" in found.said
+    assert "torch" not in found.said  # the build is another, the version is not
+
+
+def test_the_extra_for_widgets_may_be_missing(monkeypatch, examined):
+    need = versions.Requirement("anywidget>=0.9")
+    monkeypatch.setattr(versions, "requirements", lambda extra="": [need] if extra == "widgets" else [])
+    pretend(monkeypatch, anywidget=None)
+    found = examined("widgets")
+    assert found.well
+    assert (
+        'not installed (anywidget); the chapters with widgets need: pip install "guided-attention[widgets]"'
+        in found.said
+    )
+
+
+def test_an_old_python(monkeypatch, examined):
+    monkeypatch.setattr("platform.python_version", lambda: "3.9.1")
+    found = examined("python")
+    assert (found.well, "newer Python" in found.said) == (False, True)
+
+
+def test_a_full_disk(monkeypatch, examined):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 10**12, 5 * 10**8))
+    found = examined("disk")
+    assert not found.well
+    assert "has 0.50 GB" in found.said
+    assert "needed 1 GB" in found.said
+    assert "GUIDED_ATTENTION_RUNS" in found.said
+
+
+def test_little_memory(monkeypatch, examined):
+    monkeypatch.setattr(doctor, "MEMORY", 10**16)
+    found = examined("memory")
+    assert (found.well, "Close other programs" in found.said) == (False, True)
+
+
+def test_no_phantom_no_training(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("guided_attention.data.write_phantom", full)
+    found = {finding.what: finding for finding in examine()}
+    assert [name for name in NAMES if not found[name].well] == ["phantom", "training"]
+    assert "No space left on device" in found["phantom"].said
+    assert "TMPDIR" in found["phantom"].said
+    assert "no phantom to train on" in found["training"].said
+
+
+def test_a_broken_library_is_a_line_too(monkeypatch, examined):
+    def broken():
+        raise RuntimeError("CUDA driver version is insufficient")
+
+    monkeypatch.setattr("guided_attention.launch.describe_device", broken)
+    found = examined("device")
+    assert not found.well
+    assert "RuntimeError: CUDA driver version is insufficient. Install PyTorch again" in found.said
