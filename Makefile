@@ -1,5 +1,7 @@
 # make book    set up, make the data, execute the chapters, build the pages into _build/html, check them
 # make test    set up, run all tests (lint among them), two at a time; more: make JOBS=4 test
+# make lowest  the tests without a browser, with the oldest packages that pyproject.toml allows (an environment of its
+#              own in _build). PyTorch 2.8 brings CUDA on Linux, 3 GB; make TORCH=2.13.0 lowest takes another
 # make slides  execute the decks for lessons and write them into _build/html/slides
 # make serve   make the book and show it on http://localhost:8000
 # make notebooks   write notebooks/ from chapters/
@@ -15,7 +17,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup book test slides serve notebooks lint clean
+.PHONY: help setup book test lowest slides serve notebooks lint clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,6 +43,15 @@ book: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+LOWEST := _build/lowest
+TORCH ?= 2.8
+
+lowest:
+	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	@sed -nE 's/^ *"([a-z0-9-]+)>=([0-9.]+).*/\1==\2/p' pyproject.toml | sort -u | sed 's/^torch==.*/torch==$(TORCH)/' >$(LOWEST)/bounds.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/bounds.txt -e ".[book,test]"
+	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --ignore=tests/browser
 
 slides: $(STAMP)
 	$(BIN)/python -m guided_attention.book slides

@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from guided_attention.book.header import EXTRA
 from guided_attention.book.layout import Book
+from guided_attention.checkout import REPOSITORY
 from small_book import ROOT
 
 if sys.version_info >= (3, 11):
@@ -79,6 +80,13 @@ def test_extras_build_on_the_widgets_and_repeat_nothing_of_them():
         assert brought & {r.name for r in own} == set()
 
 
+def test_make_lowest_takes_every_bound():
+    """It reads them line by line (Makefile)."""
+    lines = re.findall(r'^ *"([a-z0-9-]+)>=([0-9.]+)', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    bounds = {(r.name, s.version) for r in requirements() for s in r.specifier if s.operator == ">="}
+    assert set(lines) == bounds
+
+
 def test_constraints_name_no_build_and_no_place():
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if re.search(r"==\S*\+|@|file:|^-", line)] == []
@@ -105,7 +113,7 @@ def test_code_and_text_have_their_licences():
 
 def test_one_address_and_one_version_everywhere():
     book, citation = Book(ROOT), yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["repository-code"] == book.repository
+    assert citation["repository-code"] == book.repository == REPOSITORY
     assert citation["version"] == PROJECT["version"] == version("guided-attention")
     assert citation["license"] == PROJECT["license"]
     pages = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
