@@ -16,6 +16,7 @@ from guided_attention import __version__
 from guided_attention.cli_data import DATA_COMMANDS, Phase, SequenceName, open_data
 from guided_attention.cli_experiment import experiment
 from guided_attention.cli_report import report
+from guided_attention.doctor import doctor
 from guided_attention.errors import GuidedAttentionError, SettingsError
 
 __all__ = ["main"]
@@ -127,9 +128,10 @@ def evaluate(
     from guided_attention.evaluation import evaluate as score
     from guided_attention.evaluation import subject_table, summarise, summary_table, write_scores
     from guided_attention.experiments import choose_fold
+    from guided_attention.launch import require_device
     from guided_attention.weights import load_network
 
-    _check_device(device)
+    require_device(device)
     model, spec = load_network(network, device)
     source = open_data(data, sequence, phase)
     if fold is not None and subjects:
@@ -168,11 +170,12 @@ def predict(
     """
     from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
     from guided_attention.evaluation import predict_volume
+    from guided_attention.launch import require_device
     from guided_attention.weights import load_network
 
     if not images:
         raise SettingsError("images: none given; name NIfTI files or folders of CHAOS subjects after the network.")
-    _check_device(device)
+    require_device(device)
     model, spec = load_network(network, device)
     volumes = [read_chaos_subject(p, sequence, phase) if p.is_dir() else read_nifti(p) for p in images]
     targets = [out / f"{volume.subject}_prediction.nii.gz" for volume in volumes]
@@ -186,21 +189,6 @@ def predict(
         labels = predict_volume(model, volume, **spec.inputs, batch_size=batch_size, device=device)
         write_nifti(labels, target, like=None if path.is_dir() else path)
         print(target, flush=True)
-
-
-def doctor() -> None:
-    """Find out in less than a minute whether everything works here: versions, device, memory, disk, one step.
-
-    Needs no network. Every line that says FAIL also says what to do; then the command ends with status 1.
-    """
-    from guided_attention.doctor import examine
-
-    sick = False
-    for finding in examine():
-        print(finding, flush=True)
-        sick = sick or not finding.well
-    if sick:
-        raise SystemExit(1)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -253,18 +241,6 @@ def _use_threads(threads: int | None) -> None:
         if threads < 1:
             raise SettingsError(f"threads={threads} must be 1 or more.")
         torch.set_num_threads(threads)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # a build of PyTorch without CUDA asserts
-        reason = str(error).splitlines()[0]
-        raise SettingsError(
-            f"device={device!r} cannot be used here: {reason} Choose cpu, or cuda with a GPU."
-        ) from None
 
 
 if __name__ == "__main__":

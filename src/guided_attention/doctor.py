@@ -17,7 +17,7 @@ from pathlib import Path
 
 from guided_attention.errors import GuidedAttentionError
 
-__all__ = ["CHECKS", "Finding", "examine"]
+__all__ = ["CHECKS", "Finding", "doctor", "examine"]
 
 #: What the chapters need, in bytes: chapter *Training the network* says 1.9 GB; data and runs of all take 0.5 GB.
 MEMORY, DISK = 2 * 10**9, 10**9
@@ -60,6 +60,19 @@ def examine() -> Iterator[Finding]:
                 yield Finding(check.__name__, False, str(error))
             except _TROUBLE as error:
                 yield Finding(check.__name__, False, f"{type(error).__name__}: {error}. {advice}")
+
+
+def doctor() -> None:
+    """Find out in less than a minute whether everything works here: versions, device, memory, disk, one step.
+
+    Needs no network. Every line that says FAIL also says what to do; then the command ends with status 1.
+    """
+    sick = False
+    for finding in examine():
+        print(finding, flush=True)
+        sick = sick or not finding.well
+    if sick:
+        raise SystemExit(1)
 
 
 def python(_: Path) -> str:

@@ -7,9 +7,13 @@ import io
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-__all__ = ["FitResult", "as_csv"]
+from guided_attention.files import write_text
+
+__all__ = ["FitResult", "HistoryLog", "as_csv"]
 
 
 @dataclass
@@ -52,6 +56,41 @@ class FitResult:
             if entry["dice"] > best["dice"] or (entry["dice"] == best["dice"] and entry["epoch"] < best["epoch"]):
                 entry["lost"] = 1
         self.best_epoch, self.best_dice = best["epoch"], best["dice"]
+
+
+class HistoryLog:
+    """Tells a run's history to whoever looks: ``history.csv``, and TensorBoard where that is installed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    resumed_from : int
+        What TensorBoard may know of later epochs is forgotten.
+    """
+
+    def __init__(self, folder: Path, resumed_from: int) -> None:
+        self.folder, self.writer = folder, None
+        if find_spec("tensorboard") is not None:  # a bare GPU machine may lack it; history.csv says the same
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(folder / "tensorboard", purge_step=resumed_from)
+
+    def write(self, history: Sequence[dict[str, Any]]) -> None:
+        """Write the history, and its last epoch to TensorBoard."""
+        if not history:
+            return
+        write_text(self.folder / "history.csv", as_csv(history))
+        if self.writer is not None:
+            for name, value in history[-1].items():
+                if name not in ("epoch", "seconds"):
+                    self.writer.add_scalar(name, value, history[-1]["epoch"])
+            self.writer.flush()
+
+    def close(self) -> None:
+        """Say that nothing follows."""
+        if self.writer is not None:
+            self.writer.close()
 
 
 def as_csv(history: Sequence[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ import torch
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.provenance import device_name
 
-__all__ = ["describe_device", "is_first_process", "launch", "require_devices"]
+__all__ = ["describe_device", "is_first_process", "launch", "require_device", "require_devices"]
 
 _ACCELERATORS = ("auto", "cpu", "cuda")
 
@@ -56,6 +56,17 @@ def require_devices(accelerator: str, devices: int) -> None:
             f"accelerator={accelerator!r}, devices={devices}: this machine has {gpus} GPUs that PyTorch can use. "
             "Choose fewer devices, or accelerator='cpu'."
         )
+
+
+def require_device(device: str) -> None:
+    """Raise a `SettingsError` unless PyTorch can compute on ``device``, for example ``"cpu"`` or ``"cuda:1"``."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # a build of PyTorch without CUDA asserts
+        reason = str(error).splitlines()[0]
+        raise SettingsError(
+            f"device={device!r} cannot be used here: {reason} Choose cpu, or cuda with a GPU."
+        ) from None
 
 
 def describe_device() -> str:

@@ -90,6 +90,6 @@ def _fetch(name: str, address: str) -> Path:
     except (OSError, ValueError, RequestException) as error:
         raise CheckpointError(
             f"{name}: its weights could not be fetched from {address} ({error}). Check the connection and call again; "
-            f"what is fetched once is kept. Without a connection, bring {name}.safetensors and {name}.json from "
-            f"{_FOLDER} of {REPOSITORY} in any folder, and name it: load_pretrained({name!r}, folder=...)."
+            f"what is fetched once is kept. Without a connection, copy {name}.safetensors and {name}.json from "
+            f"{_FOLDER} of {REPOSITORY} into any folder, and name it: load_pretrained({name!r}, folder=...)."
         ) from error

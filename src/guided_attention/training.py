@@ -9,7 +9,6 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,7 @@ from guided_attention.data.digest import digests_of
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DamagedError, NotFiniteError, SettingsError
-from guided_attention.files import write_text
-from guided_attention.history import FitResult, as_csv
+from guided_attention.history import FitResult, HistoryLog
 from guided_attention.launch import launch
 from guided_attention.losses import objective
 from guided_attention.presets import FitSettings
@@ -139,7 +137,7 @@ class _Run:
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back: tuples are lists
         self.result = FitResult()
         self.folder = out_dir and out_dir / "checkpoints"
-        self.writer = None
+        self.log = None
         self._resume_or_start(optimizer)
         self.model, self.optimizer = fabric.setup(model, optimizer)
         self.best = None
@@ -165,11 +163,8 @@ class _Run:
         elif self.fabric.is_global_zero:
             save_checkpoint(self.folder, 0, self.bare, optimizer, {**self.identity, "history": []})
         if self.fabric.is_global_zero:
-            if find_spec("tensorboard") is not None:  # a bare GPU machine may lack it; history.csv says the same
-                from torch.utils.tensorboard import SummaryWriter
-
-                self.writer = SummaryWriter(self.out_dir / "tensorboard", purge_step=self.result.resumed_from)
-            self._log()  # a run killed right after a checkpoint has not told its last epoch
+            self.log = HistoryLog(self.out_dir, self.result.resumed_from)
+            self.log.write(self.result.history)  # a run killed right after a checkpoint has not told its last epoch
 
     def all_epochs(self) -> None:
         """Everything that is left to do, with one bar, which so knows how long it takes."""
@@ -254,20 +249,7 @@ class _Run:
         unmark_diverged(self.folder)
         # The epoch before stays too: should a disk spoil the last one, which may be the best, not all is lost.
         prune_checkpoints(self.folder, {epoch - 1, epoch, self.result.best_epoch})
-        self._log()
-
-    def _log(self) -> None:
-        """Write the history, and the last epoch to TensorBoard where that is installed."""
-        if not self.result.history:
-            return
-        write_text(self.out_dir / "history.csv", as_csv(self.result.history))
-        if self.writer is None:
-            return
-        last = self.result.history[-1]
-        for name, value in last.items():
-            if name not in ("epoch", "seconds"):
-                self.writer.add_scalar(name, value, last["epoch"])
-        self.writer.flush()
+        self.log.write(self.result.history)
 
     def finish(self) -> FitResult:
         """Put the weights of the best epoch into the model."""
@@ -280,6 +262,6 @@ class _Run:
                 prune_checkpoints(self.folder, {self.settings.epochs, self.result.best_epoch})
         elif self.best is not None:
             self.bare.load_state_dict(self.best)
-        if self.writer is not None:
-            self.writer.close()
+        if self.log is not None:
+            self.log.close()
         return self.result
