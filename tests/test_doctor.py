@@ -3,12 +3,16 @@
 import shutil
 import socket
 from collections import namedtuple
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from guided_attention import __version__, doctor, versions
+from guided_attention import __version__, versions
 from guided_attention.cli import main
 from guided_attention.doctor import CHECKS, Finding, examine
+from guided_attention.launch import describe_device
+from guided_attention.provenance import device_name
 
 NAMES = [check.__name__ for check in CHECKS]
 
@@ -19,7 +23,7 @@ def examined(monkeypatch):
 
     def examine_only(name):
         check = next(check for check in CHECKS if check.__name__ == name)
-        monkeypatch.setattr(doctor, "CHECKS", {check: CHECKS[check]})
+        monkeypatch.setattr("guided_attention.doctor.CHECKS", {check: CHECKS[check]})
         return next(examine())
 
     return examine_only
@@ -54,7 +58,8 @@ def test_all_is_well_without_a_network_and_nothing_is_left_behind(monkeypatch, t
 
 def test_a_failing_check_is_a_line_and_status_1(monkeypatch, capsys):
     monkeypatch.setattr(
-        doctor, "examine", lambda: iter([Finding("disk", False, "full.\nMake room."), Finding("a", True, "b")])
+        "guided_attention.doctor.examine",
+        lambda: iter([Finding("disk", False, "full.\nMake room."), Finding("a", True, "b")]),
     )
     with pytest.raises(SystemExit) as stopped:
         main(["doctor"])
@@ -64,12 +69,12 @@ def test_a_failing_check_is_a_line_and_status_1(monkeypatch, capsys):
 
 def test_old_and_missing_packages_and_the_command_that_helps(monkeypatch, examined):
     pretend(monkeypatch, monai=None, numpy="1.20.3")
-    bounds = {need.name: need.specifier for need in versions.requirements()}
     found = examined("packages")
     assert not found.well
     assert "monai is missing" in found.said
     assert "numpy 1.20.3 (needed" in found.said
-    assert found.said.endswith(f'Run: pip install "monai{bounds["monai"]}" "numpy{bounds["numpy"]}"')
+    bounds = [f'"{n.name}{n.specifier}"' for n in versions.requirements() if n.name in ("monai", "numpy")]
+    assert found.said.endswith(f"Run: pip install {' '.join(bounds)}")
 
 
 def test_versions_that_nobody_tested_are_named_and_no_fault(monkeypatch, examined):
@@ -109,7 +114,7 @@ def test_a_full_disk(monkeypatch, examined):
 
 
 def test_little_memory(monkeypatch, examined):
-    monkeypatch.setattr(doctor, "MEMORY", 10**16)
+    monkeypatch.setattr("guided_attention.doctor.MEMORY", 10**16)
     found = examined("memory")
     assert (found.well, "Close other programs" in found.said) == (False, True)
 
@@ -134,3 +139,15 @@ def test_a_broken_library_is_a_line_too(monkeypatch, examined):
     found = examined("device")
     assert not found.well
     assert "RuntimeError: CUDA driver version is insufficient. Install PyTorch again" in found.said
+
+
+def test_the_device_line_names_gpu_or_processor(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert f"processor: {device_name('cpu')}, {torch.get_num_threads()} thread" in describe_device()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Some GPU")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=80 * 2**30))
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert describe_device() == "GPU: Some GPU, 80 GB, CUDA 13.0, one of 2"
