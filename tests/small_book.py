@@ -51,6 +51,7 @@ def _config() -> str:
     """Write the book's own configuration, with another address and without the files that only the book has."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     config["repository"] = {"url": "https://github.com/someone/small", "branch": "trunk"}
+    config["html"]["baseurl"] = "https://someone.github.io/small/"
     for name in ("html_static_path", "html_css_files", "html_extra_path", "html_favicon"):
         del config["sphinx"]["config"][name]
     return yaml.safe_dump(config, sort_keys=False)

@@ -1,10 +1,13 @@
 """Chapters and the notebooks made from them: the rules of the house that a program can check."""
 
+import ast
 import re
 
 import nbformat
 import pytest
 
+from guided_attention import teaching
+from guided_attention.book.exercises import REMOVED, starters
 from guided_attention.book.header import INJECTED
 from guided_attention.book.layout import Book, BookError
 from guided_attention.book.notebooks import make_notebook, read_chapter, stale_notebooks, write_notebooks
@@ -82,39 +85,181 @@ def test_directives_become_plain_markdown(book):
     myst = """\
 :::{admonition} After this chapter you can
 :class: tip
-- write *attention* {cite:p}`fu2019,sinha2020`;
+- write *attention* {cite:p}`fu2019,sinha2020`, after {cite:t}`kavur2021`;
 :::
 
 ````{exercise} The wrong axis
 :label: wrong-axis
 
-Use {func}`softmax`, see {eq}`weights` and {doc}`the words
-<../book/glossary>`.
+Use {func}`softmax`, see {ref}`eq. 2 <eq-2>` and {doc}`the words
+<../book/status>`.
 ```python
 x[0](y)  # {not}`a role`
 ```
 ````
 
-```{math}
-:label: weights
-S = 1
-```
+:::{admonition} Think first
+:class: dropdown tip
+Because.
+:::
 % a comment
 (target)=
-[](01_line.md), [web](https://example.org), [below](#part)
+[](01_line.md), [web](https://example.org), [below](#part), [](../book/status.md#part)
 """
+    (book.root / "book" / "status.md").write_text("# Times\n\n(eq-2)=\n$$ s = 1 \\tag{2} $$\n")
     plain = plain_markdown(myst, book)
-    assert "**After this chapter you can**\n\n- write *attention* [fu2019, sinha2020];" in plain
-    assert "**Exercise. The wrong axis**" in plain
     assert (
-        "Use `softmax`, see (weights) and [the words](https://github.com/someone/small/blob/trunk/book/glossary.md)."
+        "**After this chapter you can**\n\n- write *attention* [Fu *et al.*, 2019, Sinha and Dolz, 2021], after"
         in plain
     )
+    assert "after Kavur *et al.* [2021];" in plain
+    assert "### Exercise: The wrong axis" in plain
+    pages = "https://someone.github.io/small/book"
+    assert f"Use `softmax`, see [eq. 2]({pages}/status.html#eq-2) and [the words]({pages}/status.html)." in plain
     assert "```python\nx[0](y)  # {not}`a role`\n```" in plain
-    assert "$$\n\\tag{weights}\nS = 1\n$$" in plain
-    assert "[One line](https://github.com/someone/small/blob/trunk/notebooks/01_line.ipynb)" in plain
-    assert "[web](https://example.org), below" in plain
+    assert "<details>\n<summary>Think first</summary>\n\nBecause.\n\n</details>" in plain
+    assert f"[One line]({book.colab('01_line')})" in plain
+    assert f"[web](https://example.org), below, [Times]({pages}/status.html#part)" in plain
     assert not re.search(r":::|````|:label:|a comment|target", plain)
+
+
+def test_a_reference_to_an_exercise_becomes_its_title_and_leads_to_its_notebook(book):
+    chapter = book.chapter("01_line")
+    chapter.write_text(chapter.read_text() + "\n:::{exercise} Draw it\n:label: draw-it\nDo.\n:::\n")
+    assert plain_markdown("See {ref}`draw-it`.", book, "01_line") == "See exercise *Draw it*."
+    assert plain_markdown("See {ref}`draw-it`.", book, "02") == f"See [exercise *Draw it*]({book.colab('01_line')})."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{ref}`nowhere`", "no exercise or heading"),
+        ("{eq}`two`", "no number in a notebook"),
+        ("{numref}`two`", "no number in a notebook"),
+        ("{cite:author}`fu2019`", "cite:p"),
+        ("{cite:p}`nobody1900`", "no entry nobody1900"),
+    ],
+)
+def test_what_a_notebook_cannot_show_is_refused(book, text, message):
+    with pytest.raises(BookError, match=message):
+        plain_markdown(text, book)
+
+
+def test_the_list_of_references_has_what_the_chapter_cites_in_the_order_of_authors(book):
+    chapter = book.chapter("01_line")
+    text = (
+        "\nSee {cite:t}`sinha2020` {cite:p}`rabe2021,fu2019`.\n\n```{bibliography}\n:filter: docname in docnames\n```\n"
+    )
+    chapter.write_text(chapter.read_text() + text)
+    lines = make_notebook(book, "01_line").cells[-1].source.splitlines()
+    items = [line for line in lines if line.startswith("- ")]
+    assert [item.split(",")[0] for item in items] == [
+        "- Jun Fu",
+        "- Markus N. Rabe and Charles Staats. Self-attention does not need $O(n^2)$ memory. arXiv:2112.05682",
+        "- Ashish Sinha and Jose Dolz. Multi-scale self-guided "
+        "attention for medical image segmentation. *IEEE Journal of Biomedical and Health Informatics*",
+    ]
+    assert "https://doi.org/10.1109/JBHI.2020.2986926" in items[2]
+
+
+EXERCISE = """
+:::{exercise} Twice
+:label: twice
+Write `twice(x)`.
+:::
+
+```{solution-start} twice
+:class: dropdown
+```
+
+```{code-cell} ipython3
+import math
+from guided_attention.teaching import check_twice
+
+def twice(x, by=2):  # not halved
+    return by * x
+
+assert twice(math.pi) > 6
+check_twice(twice)
+```
+
+```{code-cell} ipython3
+:tags: [remove-cell]
+
+assert check_twice(twice)
+```
+
+Or add it to itself.
+
+```{solution-end}
+```
+
+## The end
+"""
+
+
+def test_an_exercise_gets_an_empty_answer_with_its_checker_and_the_solution_is_folded(book):
+    chapter = book.chapter("01_line")
+    chapter.write_text(chapter.read_text() + EXERCISE)
+    task, answer, solution, words, end = make_notebook(book, "01_line").cells[-5:]
+    assert "### Exercise: Twice" in task.source
+    starter = "import math\nfrom guided_attention.teaching import check_twice\n\n"
+    starter += "def twice(x, by=2):\n    ...  # your answer\n\ncheck_twice(twice)"
+    assert answer.source == starter
+    assert "cellView" not in answer.metadata
+    assert solution.source.startswith("#@title Solution: Twice\nimport math\n")
+    assert "return by * x" in solution.source
+    assert solution.metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}
+    assert words.source.startswith("<details>\n<summary>")
+    assert "Or add it to itself." in words.source
+    assert end.source == "## The end"
+    assert starters(read_chapter(book, "01_line").cells) == {"twice": starter}
+
+
+@pytest.mark.parametrize("stem", CHAPTERS)
+def test_no_markup_of_the_pages_is_left_in_a_notebook(stem):
+    words = "\n".join(cell.source for cell in make_notebook(BOOK, stem).cells if cell.cell_type == "markdown")
+    assert (
+        re.findall(r"\{[\w:-]+\}`[^`]*`|^[ \t]*:{3,}.*|^`{3,}\{.*|^:[\w-]+:.*|^\([\w-]+\)=$", words, re.MULTILINE) == []
+    )
+    assert re.findall(r"\]\((?!https://)[^)]*\)", words) == []
+    assert re.findall(r"\[[a-z]+\d{4}[a-z]?(?:,[^\]]*)?\]", words) == []  # a key instead of an author
+
+
+@pytest.mark.parametrize("stem", CHAPTERS)
+def test_what_is_not_shown_is_not_in_the_notebook_and_nothing_needs_it(stem):
+    notebook = make_notebook(BOOK, stem)
+    assert [cell.source for cell in notebook.cells if REMOVED in cell.metadata.get("tags", [])] == []
+    removed = [cell.source for cell in code_cells(stem) if REMOVED in cell.metadata.get("tags", [])]
+    made = {
+        node.id
+        for source in removed
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    kept = "\n".join(
+        re.sub(r"^\s*[!%].*$", "", cell.source, flags=re.MULTILINE)
+        for cell in notebook.cells
+        if cell.cell_type == "code" and INJECTED not in cell.metadata.get("tags", [])
+    )
+    assert made.isdisjoint(node.id for node in ast.walk(ast.parse(kept)) if isinstance(node, ast.Name))
+
+
+@pytest.mark.parametrize("stem", CHAPTERS)
+def test_each_exercise_has_a_checker_that_gets_past_an_empty_answer(stem):
+    cells = read_chapter(BOOK, stem).cells
+    labels = [
+        label for cell in cells for label in re.findall(r"^```\{solution-start\} (\S+)$", cell.source, re.MULTILINE)
+    ]
+    found = starters(cells)
+    assert list(found) == labels != []
+    for text in found.values():
+        names = {name: getattr(teaching, name) for name in teaching.__all__}
+        *body, call = ast.parse(text).body
+        exec(compile(ast.Module(body, []), "answer", "exec"), names)
+        verdict = eval(compile(ast.Expression(call.value), "answer", "eval"), names)
+        assert not verdict
+        assert len(verdict.message) > 20
 
 
 def test_committed_notebooks_follow_the_chapters():

@@ -71,8 +71,9 @@ def header_cells(book: Book, stem: str) -> list[Any]:
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
     links = (
-        f"[Open in Colab]({book.colab(stem)}) · [the chapter's text]({book.source(f'chapters/{stem}.md')}) · "
-        f"[the book]({book.repository})\n\n*Made from the chapter's text by `make notebooks`: edit that, not this.*"
+        f"[Open in Colab]({book.colab(stem)}) · [the page]({book.page(f'chapters/{stem}')}) · "
+        f"[its text]({book.source(f'chapters/{stem}.md')}) · [the repository]({book.repository})\n\n"
+        "*Made from the chapter's text by `make notebooks`: edit that, not this.*"
     )
     whole = _NEEDS_REPOSITORY.search(book.chapter(stem).read_text(encoding="utf-8"))
     places = {"repository": book.repository, "branch": book.branch, "extra": EXTRA}

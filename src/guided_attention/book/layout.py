@@ -126,6 +126,10 @@ class Book:
         path = self.repository.removeprefix("https://github.com/")
         return f"https://colab.research.google.com/github/{path}/blob/{self.branch}/notebooks/{stem}.ipynb"
 
+    def page(self, name: str) -> str:
+        """Address of a page (``book/notation``) as it is published, below ``html.baseurl`` of ``_config.yml``."""
+        return f"{str(self.config['html']['baseurl']).rstrip('/')}/{name}.html"
+
     def source(self, path: str) -> str:
         """Address of a file of the repository, on its branch."""
         return f"{self.repository}/blob/{self.branch}/{path}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from guided_attention.book.exercises import notebook_exercises
 from guided_attention.book.header import header_cells
 from guided_attention.book.layout import Book, BookError
-from guided_attention.book.plain import plain_markdown
+from guided_attention.book.plain import cited_keys, find_places, plain_markdown
 
 __all__ = ["make_notebook", "read_chapter", "stale_notebooks", "write_notebooks"]
 
@@ -34,7 +35,7 @@ def read_chapter(book: Book, stem: str) -> Any:
 
 
 def make_notebook(book: Book, stem: str) -> Any:
-    """Make the notebook of a chapter: header, then its cells; ids follow from name and position.
+    """Make the notebook of a chapter: header, then its cells, with room for answers; ids follow from name and position.
 
     jupytext draws cell ids at random, so that a notebook would differ each time that it is made.
 
@@ -46,11 +47,13 @@ def make_notebook(book: Book, stem: str) -> Any:
     import nbformat
 
     chapter = read_chapter(book, stem)
-    cells = header_cells(book, stem) + chapter.cells
+    titles = {label: place.title for label, place in find_places(book).items()}
+    cited = cited_keys(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
+    cells = header_cells(book, stem) + notebook_exercises(chapter.cells, titles)
     for number, cell in enumerate(cells):
         cell["id"] = f"{stem}-{number:03d}"
         if cell.cell_type == "markdown":
-            cell["source"] = plain_markdown(cell.source, book)
+            cell["source"] = plain_markdown(cell.source, book, stem, cited)
         else:
             cell["outputs"], cell["execution_count"] = [], None
     metadata = {

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from guided_attention.book.execute import Cost
+from guided_attention.book.exercises import show_starters, starters
 from guided_attention.book.header import links_under_title
 from guided_attention.book.landing import EXPLORER_MARK, buttons_to_colab, explorer
 from guided_attention.book.layout import Book, BookError
@@ -52,9 +53,10 @@ def _stage_chapter(book: Book, stem: str, target: Path) -> None:
     import nbformat
 
     notebook = nbformat.read(book.build / "chapters" / f"{stem}.ipynb", as_version=4)
+    answers = starters(notebook.cells)
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            cell["source"] = _link_to_notebooks(cell.source, book)
+            cell["source"] = show_starters(_link_to_notebooks(cell.source, book), answers)
             if number == 0:
                 cell["source"] = links_under_title(cell.source, book, stem)
     nbformat.write(notebook, target)

@@ -12,6 +12,7 @@ from guided_attention.teaching.data import check_millilitres, check_out_of_phase
 from guided_attention.teaching.evaluation import check_dice, check_msd_both, check_shell_dice
 from guided_attention.teaching.family import check_channel_mask, check_field, check_map_mebibytes, check_silence
 from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.live import check_half_gone, check_lost_outside
 from guided_attention.teaching.masks import check_edge_share, check_island_cost, check_keep_largest
 from guided_attention.teaching.steps import check_atlas_share, check_two_steps
 from guided_attention.teaching.touch import check_half_of_the_attention, check_times_chance
@@ -28,9 +29,11 @@ __all__ = [
     "check_field",
     "check_first_loss",
     "check_floor",
+    "check_half_gone",
     "check_half_of_the_attention",
     "check_island_cost",
     "check_keep_largest",
+    "check_lost_outside",
     "check_map_mebibytes",
     "check_millilitres",
     "check_msd_both",

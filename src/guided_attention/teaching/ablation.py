@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from guided_attention.report.comparisons import signed_rank
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_floor", "check_right_p", "check_subjects_needed"]
 
 
+@checker
 def check_floor(subjects_for: Callable[[float, int], int]) -> Feedback:
     """Check the smallest number of subjects that can be significant, ``subjects_for(alpha, tests)``."""
     for alpha, tests in ((0.05, 1), (0.05, 5), (0.05, 10), (0.01, 3), (0.0625, 1)):
@@ -40,6 +41,7 @@ def _subjects(patterns: float, alpha: float) -> int:
     return m
 
 
+@checker
 def check_subjects_needed(subjects_needed: Callable[[float, float, float, float], int]) -> Feedback:
     """Check the planning rule, ``subjects_needed(gain, std_a, std_b, r)``."""
     for gain, a, b, r in ((1.0, 6.0, 4.0, 0.5), (0.58, 5.78, 5.05, 0.9), (0.58, 5.78, 5.05, 0.0)):
@@ -72,6 +74,7 @@ def _plan(gain: float, variance: float) -> float:
     return (1.96 + 0.84) ** 2 * variance / gain**2
 
 
+@checker
 def check_right_p(right_p: Callable[[np.ndarray], float]) -> Feedback:
     """Check a test with the subject as its unit, ``right_p(d)`` with ``d`` of shape (seeds, subjects)."""
     # All differences but one are positive; subject 4 changes sign between the seeds and its mean is positive.

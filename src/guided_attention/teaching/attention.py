@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from guided_attention.models.attention import PositionAttention
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_coordinates", "check_one_pixel", "check_position_attention", "check_query_gradient"]
 
 
+@checker
 def check_position_attention(attention: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Feedback:
     """Check the sum of eq. 3 for a batch, ``attention(q, k, v)``: (B, d, N), (B, d, N), (B, C, N) -> (B, C, N)."""
     q, k, v = _draw((2, 3, 6), (2, 3, 6), (2, 4, 6))
@@ -42,6 +43,7 @@ def check_position_attention(attention: Callable[[Tensor, Tensor, Tensor], Tenso
     return verdict
 
 
+@checker
 def check_one_pixel(weights_of: Callable[[PositionAttention, Tensor, int, int], Tensor]) -> Feedback:
     """Check the attention of one pixel, ``weights_of(module, x, row, col)``: x (B, C, h, w) -> (B, h, w).
 
@@ -80,6 +82,7 @@ def check_one_pixel(weights_of: Callable[[PositionAttention, Tensor, int, int], 
     return verdict
 
 
+@checker
 def check_coordinates(add_place: Callable[[Tensor], Tensor]) -> Feedback:
     """Check features that know their place, ``add_place(x)``: (B, C, h, w) -> (B, C + 2, h, w)."""
     (x,) = _draw((2, 3, 4, 6))
@@ -107,6 +110,7 @@ def check_coordinates(add_place: Callable[[Tensor], Tensor]) -> Feedback:
     return _judge(add_place(x), right, mistakes, praise)
 
 
+@checker
 def check_query_gradient(
     query_gradient: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor],
 ) -> Feedback:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from guided_attention.calibration import expected_calibration_error, reliability
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_ece", "check_overshoot", "check_pareto"]
 
 Named = Mapping[str, float]
 
 
+@checker
 def check_pareto(pareto: Callable[[Named, Named], Collection[str]]) -> Feedback:
     """Check a Pareto front, ``pareto(cost, score)``."""
     cost = {"a": 1.0, "b": 2.0, "c": 2.0, "d": 3.0, "e": 4.0}
@@ -41,6 +42,7 @@ def check_pareto(pareto: Callable[[Named, Named], Collection[str]]) -> Feedback:
     return Feedback(False, f"Found {sorted(found)}, expected ['a', 'b', 'e'].")
 
 
+@checker
 def check_ece(my_ece: Callable[[np.ndarray, np.ndarray, int], float]) -> Feedback:
     """Check an expected calibration error, ``my_ece(confidence, correct, bins)``."""
     sure, right = np.array([0.9] * 4 + [0.6] * 4), np.array([1, 1, 0, 0, 1, 1, 1, 0], bool)
@@ -71,6 +73,7 @@ def check_ece(my_ece: Callable[[np.ndarray, np.ndarray, int], float]) -> Feedbac
     return Feedback(False, f"{found:.4f} for 999 voxels in 15 bins, expected {expected:.4f}.")
 
 
+@checker
 def check_overshoot(overshoot: Callable[[int, float, int], float]) -> Feedback:
     """Check the winner's curse, ``overshoot(k, sigma, M)``; simulations may be off by 3 %."""
     for k, sigma, m in ((11, 4.0, 5), (11, 4.0, 15), (2, 1.0, 1), (7, 3.0, 10)):

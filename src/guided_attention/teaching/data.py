@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_millilitres", "check_out_of_phase", "check_paired"]
 
 
+@checker
 def check_out_of_phase(out_of_phase_te: Callable[[float], float]) -> Feedback:
     """Check the first echo time at which fat and water are opposed, ``out_of_phase_te(tesla)`` in ms."""
     for tesla in (1.5, 3.0, 0.5):
@@ -30,6 +31,7 @@ def check_out_of_phase(out_of_phase_te: Callable[[float], float]) -> Feedback:
     return Feedback(True, "Half a turn, at any field.")
 
 
+@checker
 def check_paired(paired: Callable[[Mapping[str, float], set[str]], Sequence[str]]) -> Feedback:
     """Check the pairing of images and labels, ``paired(images, labels)``."""
     heights = {"IMG-02": 8.0, "IMG-04": -16.0, "IMG-06": 0.0}
@@ -52,6 +54,7 @@ def check_paired(paired: Callable[[Mapping[str, float], set[str]], Sequence[str]
     return Feedback(True, "Paired by name, sorted by place, and loud about the rest.")
 
 
+@checker
 def check_millilitres(millilitres: Callable[[np.ndarray, int, tuple[float, float, float]], float]) -> Feedback:
     """Check the volume of a class, ``millilitres(labels, value, spacing)``."""
     labels = np.zeros((4, 10, 10), np.uint8)

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_dice", "check_msd_both", "check_shell_dice"]
 
 
+@checker
 def check_dice(my_dice: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
     """Check a Dice coefficient of boolean arrays, ``my_dice(pred, ref)``."""
     a = np.zeros((2, 4, 4), bool)
@@ -35,6 +36,7 @@ def check_dice(my_dice: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
     return Feedback(True, "Overlap, edge cases and all.")
 
 
+@checker
 def check_shell_dice(shell_dice: Callable[[float, float], float]) -> Feedback:
     """Check the Dice coefficient of a ball with a missing shell, ``shell_dice(r, t)``."""
     for r, t in ((25.0, 1.0), (8.0, 1.0), (10.0, 2.5)):
@@ -51,6 +53,7 @@ def check_shell_dice(shell_dice: Callable[[float, float], float]) -> Feedback:
     return Feedback(True, "The shell is the same; the ball around it is not.")
 
 
+@checker
 def check_msd_both(msd_both: Callable[[int], tuple[float, float]]) -> Feedback:
     """Check the surface distance of a shift by slices in voxels and mm, ``msd_both(dz)``."""
     for dz in (1, 3):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_channel_mask", "check_field", "check_map_mebibytes", "check_silence"]
 
@@ -18,6 +18,7 @@ for _ in range(3):
     _RESNET18 += [(3, 2, 1), *[(3, 1, 1)] * 3]
 
 
+@checker
 def check_field(field: Callable[[Sequence[Layer]], int]) -> Feedback:
     """Check a receptive field, ``field(layers)`` for a list of (kernel, stride, dilation), first layer first."""
     cases: list[tuple[list[Layer], int, str]] = [
@@ -38,6 +39,7 @@ def check_field(field: Callable[[Sequence[Layer]], int]) -> Feedback:
     return Feedback(True, "Each layer adds dilation * (kernel - 1) steps, as wide as the strides before it say.")
 
 
+@checker
 def check_channel_mask(weigh: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
     """Check the mask of DAF at work, ``weigh(scores, fused)``: both and the result are (B, C, h, w)."""
     generator = torch.Generator().manual_seed(0)
@@ -68,6 +70,7 @@ def check_channel_mask(weigh: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
     return Feedback(False, f"The result is off by up to {off:.2g}. Softmax over dimension 1, then multiply.")
 
 
+@checker
 def check_map_mebibytes(mebibytes: Callable[[int, int, int], float]) -> Feedback:
     """Check the memory of attention maps, ``mebibytes(size, stride, modules)`` for one image, in float32."""
     found, (size, stride, modules) = mebibytes(256, 4, 8), (256, 4, 8)
@@ -91,6 +94,7 @@ def check_map_mebibytes(mebibytes: Callable[[int, int, int], float]) -> Feedback
     return Feedback(False, f"{found:.4g} for 256 pixels, stride 4 and 8 modules. How many positions has the map first?")
 
 
+@checker
 def check_silence(silence: Callable[[nn.Module], object]) -> Feedback:
     """Check ``silence(net)``, which changes a guided network in place so that it computes what MS-Dual does."""
     from guided_attention.models import build_model

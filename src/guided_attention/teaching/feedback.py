@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
-__all__ = ["Feedback"]
+__all__ = ["Feedback", "checker"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,3 +30,30 @@ class Feedback:
 
     def __repr__(self) -> str:
         return f"{'✓' if self.right else '✗'} {self.message}"
+
+
+def checker(check: Callable[[Callable[..., Any]], Feedback]) -> Callable[[Callable[..., Any]], Feedback]:
+    """Decorate a checker so that it answers an answer that returns nothing yet, instead of stumbling over it.
+
+    Notebooks put an empty function before each solution; running all cells has to get past it. Other exceptions of the
+    reader's function stay as they are: their traceback points into the reader's own lines.
+    """
+
+    @wraps(check)
+    def checked(answer: Callable[..., Any]) -> Feedback:
+        returned: list[Any] = []
+
+        @wraps(answer)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            returned[:] = [answer(*args, **kwargs)]
+            return returned[0]
+
+        try:
+            return check(watched)
+        except (TypeError, ValueError, AttributeError):
+            if returned == [None]:
+                name = getattr(answer, "__name__", "The answer")
+                return Feedback(False, f"{name} returned None: write it, end it with `return`, run the cell again.")
+            raise
+
+    return checked

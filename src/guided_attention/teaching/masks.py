@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_edge_share", "check_island_cost", "check_keep_largest"]
 
 
+@checker
 def check_edge_share(edge_share: Callable[[float, float], float]) -> Feedback:
     """Check the share of a disc's area that lies within ``w`` of its outline, ``edge_share(r, w)``."""
     for r, w in ((30.0, 2.0), (8.0, 2.0), (1.5, 2.0)):
@@ -28,6 +29,7 @@ def check_edge_share(edge_share: Callable[[float, float], float]) -> Feedback:
     return Feedback(True, "The smaller the organ, the more of it is edge, and so are its errors.")
 
 
+@checker
 def check_island_cost(island_cost: Callable[[int, int, int, float], tuple[float, float]]) -> Feedback:
     """Check what an island adds to a perfect mask, ``island_cost(volume, surface, m, d)`` = (DSC, MSD)."""
     for volume, surface, m, d in ((8000, 2000, 50, 120.0), (2000, 700, 10, 80.0)):
@@ -48,6 +50,7 @@ def check_island_cost(island_cost: Callable[[int, int, int, float], tuple[float,
     return Feedback(True, "Dice counts the island's voxels; the distance weighs them by how far they lie.")
 
 
+@checker
 def check_keep_largest(keep_largest: Callable[[np.ndarray], np.ndarray]) -> Feedback:
     """Check a function that keeps the largest connected component of a boolean (D, H, W) mask."""
     organ = np.zeros((4, 12, 12), bool)

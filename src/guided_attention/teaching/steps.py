@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_atlas_share", "check_two_steps"]
 
 Map = Callable[[np.ndarray], np.ndarray]
 
 
+@checker
 def check_two_steps(two_steps: Callable[[np.ndarray, np.ndarray, Map, Map], np.ndarray]) -> Feedback:
     """Check the data flow of a guided scale, ``two_steps(raw, fused, attend, gate)``, on arrays of one channel."""
     raw, fused = np.full((2, 2), 1.0), np.full((2, 2), 2.0)
@@ -40,6 +41,7 @@ def check_two_steps(two_steps: Callable[[np.ndarray, np.ndarray, Map, Map], np.n
     return Feedback(True, "Attend, gate, let the product choose from the fused features, and again.")
 
 
+@checker
 def check_atlas_share(share: Callable[[np.ndarray], float]) -> Feedback:
     """Check the share of the variance that the mean gate keeps, ``share(gate)``; gates are (slices, C, h, w)."""
     gate = np.array([[[[1.0, 5.0]]], [[[3.0, 7.0]]]])

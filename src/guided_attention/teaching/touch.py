@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_half_of_the_attention", "check_times_chance"]
 
 
+@checker
 def check_half_of_the_attention(half: Callable[[np.ndarray], int]) -> Feedback:
     """Check the fewest positions that hold half of a row of attention, ``half(row)``; the row is (h, w), its sum 1."""
     row = np.array([[0.05, 0.4, 0.05], [0.0, 0.15, 0.05], [0.3, 0.0, 0.0]])
@@ -31,6 +32,7 @@ def check_half_of_the_attention(half: Callable[[np.ndarray], int]) -> Feedback:
     return Feedback(False, f"{found} positions; the two loudest hold 0.7, so it takes 2.")
 
 
+@checker
 def check_times_chance(times: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
     """Check how much more attention a mask gets than its size explains, ``times(row, mask)``; 1 means no more."""
     row = np.array([[0.1, 0.4], [0.3, 0.2]])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from guided_attention.teaching.feedback import Feedback
+from guided_attention.teaching.feedback import Feedback, checker
 
 __all__ = ["check_first_loss", "check_patient_rate", "check_weight_for_sum"]
 
 
+@checker
 def check_first_loss(first_loss: Callable[[int, int], float]) -> Feedback:
     """Check the loss of an untrained network, ``first_loss(classes, predictions)``."""
     found = first_loss(5, 8)
@@ -30,6 +31,7 @@ def check_first_loss(first_loss: Callable[[int, int], float]) -> Feedback:
     )
 
 
+@checker
 def check_weight_for_sum(weight_for_sum: Callable[[float, int, int, int], float]) -> Feedback:
     """Check the weight that turns a sum into a mean, ``weight_for_sum(gamma, c, h, w)``."""
     gamma, c, h, w = 0.1, 128, 64, 32
@@ -45,6 +47,7 @@ def check_weight_for_sum(weight_for_sum: Callable[[float, int, int, int], float]
     return Feedback(False, f"{found:.3g} for a map of {c} x {h} x {w}. Write sum = n * mean first: what is n?")
 
 
+@checker
 def check_patient_rate(rate: Callable[[Sequence[float], int], float]) -> Feedback:
     """Check the rule that halves the learning rate, ``rate(dices, patience)``."""
     cases: list[tuple[list[float], int, float, str]] = [
