@@ -55,6 +55,7 @@ def test_addresses_derive_from_the_configuration(book):
         "https://colab.research.google.com/github/someone/small/blob/trunk/notebooks/01_line.ipynb"
     )
     assert book.source("a.md") == "https://github.com/someone/small/blob/trunk/a.md"
+    assert book.page("book/status") == "https://someone.github.io/small/book/status.html"
 
 
 def test_from_text_to_checked_pages(book, monkeypatch):
@@ -127,6 +128,30 @@ def test_a_fingerprint_changes_with_text_preset_and_package(book):
     chapter = book.chapter("01_line")
     chapter.write_text(chapter.read_text() + "\nOne more word.\n")
     assert fingerprint(book, "01_line", "quick") != second
+
+
+SOLUTION = """:::{exercise} Twice
+:label: twice
+Write it.
+:::
+
+```{solution-start} twice
+:class: dropdown
+```"""
+
+
+def test_a_page_shows_what_the_answer_starts_with_and_names_the_checker(book):
+    executed = book.build / "chapters" / "01_line.ipynb"
+    executed.parent.mkdir(parents=True)
+    words = [nbformat.v4.new_markdown_cell(text) for text in ("# One line", SOLUTION, "```{solution-end}\n```")]
+    code = nbformat.v4.new_code_cell("def twice(x):\n    return 2 * x\n\ncheck_twice(twice)")
+    executed.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=[*words[:2], code, words[2]])))
+    target = stage(book, [Cost("01_line", "quick", 1.0, 1, None, 1)], "Somewhere.")
+
+    task, solution = nbformat.read(target / "chapters" / "01_line.ipynb", as_version=4).cells[1:3]
+    starter = "```python\ndef twice(x):\n    ...  # your answer\n\ncheck_twice(twice)\n```"
+    assert task.source.index("Write it.") < task.source.index(starter) < task.source.index("{solution-start} twice")
+    assert solution.source == code.source
 
 
 def test_staging_turns_links_to_chapters_and_adds_links_under_the_title(book):

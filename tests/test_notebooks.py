@@ -305,6 +305,32 @@ def test_a_chapter_asserts_and_imports_the_package(stem):
     assert "guided_attention" in source
 
 
+def prose(page):
+    """Return a page's text without front matter, code and roles."""
+    text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+    text = re.sub(r"\A---\n.*?\n---\n|^```+.*?^```+$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"\{[\w:-]+\}`[^`]*`", "", text)
+
+
+@pytest.mark.parametrize("page", BOOK.pages)
+def test_numbers_and_places_of_exercises_chapters_figures_and_equations_are_not_typed(page):
+    """Typed ones are wrong as soon as something is put before them; write {ref}, {doc}, {ref}`eq. 2 <eq-2>`."""
+    numbered = r"\b(?:(?:exercise|chapter|section|equation|figure)s?|eqs?\.)\s+\d+"
+    pictures = r"\bfig\.\s+\d+(?! (?:and \d+ )?of the paper)"
+    places = r"\b(?:first|second|third|last|next|previous)\s+(?:exercise|chapter)\b"
+    assert re.findall(f"{numbered}|{pictures}|{places}", prose(page), re.IGNORECASE) == []
+
+
+def test_equations_have_the_numbers_of_the_paper_where_they_stand_and_where_they_are_named():
+    notation = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
+    targets = re.findall(r"^\(eq-(\d+)\)=\n\$\$.*\\tag\{(\d+)\} \$\$$", notation, re.MULTILINE)
+    assert targets == [(str(n), str(n)) for n in range(1, 16)]
+    for page in BOOK.pages:
+        text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+        for words, label in re.findall(r"\{ref\}`([^`<]*)<eq-(\w+)>`", text):
+            assert words.split()[-1] == label, f"{page}: {words}"
+
+
 @pytest.mark.parametrize("page", BOOK.pages)
 def test_pictures_in_the_text_have_alt_text_and_come_from_the_book(page):
     text = (ROOT / f"{page}.md").read_text(encoding="utf-8")

@@ -121,6 +121,18 @@ def test_one_address_and_one_version_everywhere():
     assert addresses == {book.repository.removeprefix("https://")}
 
 
+def test_the_pages_are_published_where_notebooks_link_to():
+    book = Book(ROOT)
+    owner, name = book.repository.removeprefix("https://github.com/").split("/")
+    assert book.page("book/index") == f"https://{owner}.github.io/{name}/book/index.html"
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text())
+    steps = workflow["jobs"]["publish"]["steps"]
+    assert "make book" in [step.get("run") for step in steps]
+    (upload,) = (step for step in steps if step.get("uses", "").startswith("actions/upload-pages-artifact@"))
+    assert ROOT / upload["with"]["path"] == book.html
+    assert workflow[True]["push"]["branches"] == [book.branch]  # YAML 1.1 reads the key "on" as true
+
+
 def test_readme_links_to_every_chapter_on_colab():
     book, text = Book(ROOT), (ROOT / "README.md").read_text()
     assert [stem for stem in book.chapters if book.colab(stem) not in text] == []
