@@ -259,7 +259,9 @@ def test_each_exercise_has_a_checker_that_gets_past_an_empty_answer(stem):
         exec(compile(ast.Module(body, []), "answer", "exec"), names)
         verdict = eval(compile(ast.Expression(call.value), "answer", "eval"), names)
         assert not verdict
-        assert len(verdict.message) > 20
+        assert (
+            "returned None: write it" in verdict.message or "check_silence" in text
+        )  # which changes a network in place
 
 
 def test_committed_notebooks_follow_the_chapters():

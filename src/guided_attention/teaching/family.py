@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +95,7 @@ def check_map_mebibytes(mebibytes: Callable[[int, int, int], float]) -> Feedback
     return Feedback(False, f"{found:.4g} for 256 pixels, stride 4 and 8 modules. How many positions has the map first?")
 
 
-@checker
+@partial(checker, in_place=True)
 def check_silence(silence: Callable[[nn.Module], object]) -> Feedback:
     """Check ``silence(net)``, which changes a guided network in place so that it computes what MS-Dual does."""
     from guided_attention.models import build_model

@@ -32,11 +32,20 @@ class Feedback:
         return f"{'✓' if self.right else '✗'} {self.message}"
 
 
-def checker(check: Callable[[Callable[..., Any]], Feedback]) -> Callable[[Callable[..., Any]], Feedback]:
+def checker(
+    check: Callable[[Callable[..., Any]], Feedback], *, in_place: bool = False
+) -> Callable[[Callable[..., Any]], Feedback]:
     """Decorate a checker so that it answers an answer that returns nothing yet, instead of stumbling over it.
 
     Notebooks put an empty function before each solution; running all cells has to get past it. Other exceptions of the
     reader's function stay as they are: their traceback points into the reader's own lines.
+
+    Parameters
+    ----------
+    check : callable
+        The checker.
+    in_place : bool
+        A right answer returns nothing either.
     """
 
     @wraps(check)
@@ -48,12 +57,14 @@ def checker(check: Callable[[Callable[..., Any]], Feedback]) -> Callable[[Callab
             returned[:] = [answer(*args, **kwargs)]
             return returned[0]
 
+        name = getattr(answer, "__name__", "The answer")
+        nothing = Feedback(False, f"{name} returned None: write it, end it with `return`, run the cell again.")
         try:
-            return check(watched)
+            verdict = check(watched)
         except (TypeError, ValueError, AttributeError):
             if returned == [None]:
-                name = getattr(answer, "__name__", "The answer")
-                return Feedback(False, f"{name} returned None: write it, end it with `return`, run the cell again.")
+                return nothing
             raise
+        return verdict if verdict or in_place or returned != [None] else nothing
 
     return checked
