@@ -333,6 +333,19 @@ def test_equations_have_the_numbers_of_the_paper_where_they_stand_and_where_they
             assert words.split()[-1] == label, f"{page}: {words}"
 
 
+def test_one_chapter_trains_a_whole_network_the_others_only_if_asked():
+    unasked = []
+    for stem in CHAPTERS:
+        statements = [node for cell in code_cells(stem) for node in ast.parse(cell.source).body]
+        calls = [(node, "run_cell(" in ast.unparse(node)) for node in statements]
+        guarded = {ast.unparse(node.test) for node, found in calls if found and isinstance(node, ast.If)}
+        unasked += [stem] * any(found and not isinstance(node, ast.If) for node, found in calls)
+        assert guarded <= {"train"}
+        if guarded:
+            assert "train = False" in [ast.unparse(node) for node in statements]
+    assert unasked == ["07_training"]
+
+
 @pytest.mark.parametrize("page", BOOK.pages)
 def test_pictures_in_the_text_have_alt_text_and_come_from_the_book(page):
     text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
