@@ -69,7 +69,7 @@ def test_position_attention_passes(answer):
         (lambda q, k, v: v @ (logits(q, k).exp() / logits(q, k).exp().sum(1, keepdim=True)), "overflows"),
         (lambda q, k, v: (v @ logits(q, k).softmax(1))[0], "shape (2, 4, 6), found (4, 6)"),
         (lambda q, k, v: 2 * loops(q, k, v), "off by up to"),
-        (lambda q, k, v: None, "found NoneType"),
+        (lambda q, k, v: None, "returned None"),
     ],
 )
 def test_position_attention_names_the_mistake(wrong, reason):

@@ -59,7 +59,7 @@ def test_field_names_the_mistake(mistake, reason):
         (lambda s, f: s.softmax(1) * f + f, "added"),
         (lambda s, f: s * f, "off by"),
         (lambda s, f: s.softmax(1).sum(1), "it should be (B, C, h, w)"),
-        (lambda s, f: None, "NoneType"),
+        (lambda s, f: None, "returned None"),
     ],
 )
 def test_channel_mask_names_the_mistake(wrong, reason):

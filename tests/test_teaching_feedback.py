@@ -3,6 +3,7 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 
 from guided_attention.teaching.feedback import Feedback, checker
@@ -38,6 +39,15 @@ def test_a_verdict_passes_through_and_the_checker_keeps_its_words():
     assert check_half(halved)
     assert repr(check_half(lambda x: x)) == "✗ 4, expected 2."
     assert check_half.__doc__ == "Right if half(4) is 2."
+
+
+def test_an_answer_may_be_an_array():
+    @checker
+    def check_zeros(zeros):
+        return Feedback(not zeros(3).any(), "Not zero.")
+
+    assert check_zeros(np.zeros)
+    assert repr(check_zeros(np.ones)) == "✗ Not zero."
 
 
 def test_an_answer_that_returns_nothing_is_told_so():

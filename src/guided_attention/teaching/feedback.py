@@ -50,21 +50,23 @@ def checker(
 
     @wraps(check)
     def checked(answer: Callable[..., Any]) -> Feedback:
-        returned: list[Any] = []
+        empty = False  # whether the last call returned None
 
         @wraps(answer)
         def watched(*args: Any, **kwargs: Any) -> Any:
-            returned[:] = [answer(*args, **kwargs)]
-            return returned[0]
+            nonlocal empty
+            result = answer(*args, **kwargs)
+            empty = result is None
+            return result
 
         name = getattr(answer, "__name__", "The answer")
         nothing = Feedback(False, f"{name} returned None: write it, end it with `return`, run the cell again.")
         try:
             verdict = check(watched)
         except (TypeError, ValueError, AttributeError):
-            if returned == [None]:
+            if empty:
                 return nothing
             raise
-        return verdict if verdict or in_place or returned != [None] else nothing
+        return nothing if empty and not verdict and not in_place else verdict
 
     return checked
