@@ -1,5 +1,6 @@
 # make book    set up, make the data, execute the chapters, build the pages into _build/html, check them
 # make test    set up, run all tests (lint among them), two at a time; more: make JOBS=4 test
+# make test-rounding   the tests that compute, once more as older processors round, with 1 and 2 threads (long)
 # make slides  execute the decks for lessons and write them into _build/html/slides
 # make serve   make the book and show it on http://localhost:8000
 # make notebooks   write notebooks/ from chapters/
@@ -15,7 +16,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup book test slides serve notebooks lint clean
+.PHONY: help setup book test test-rounding slides serve notebooks lint clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,6 +42,20 @@ book: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+# What a processor's instructions decide is the order of sums, and so their last digits. torch's own kernels, oneDNN's
+# convolutions and MKL's matrix products choose by processor each for itself, and each can be told to choose less.
+ROUNDINGS := default,SSE41,COMPATIBLE avx2,AVX2,AVX2
+NOT_NUMERIC := $(foreach name,browser test_book test_slides test_serve test_download test_cluster test_repository \
+  test_notebooks,--ignore-glob='*/$(name)*')
+
+test-rounding: $(STAMP)
+	@failed=""; for rounding in $(ROUNDINGS); do for threads in 1 2; do \
+	  IFS=, read -r aten onednn mkl <<< "$$rounding"; name="ATEN_CPU_CAPABILITY=$$aten OMP_NUM_THREADS=$$threads"; \
+	  echo "== $$name"; \
+	  ATEN_CPU_CAPABILITY=$$aten ONEDNN_MAX_CPU_ISA=$$onednn MKL_CBWR=$$mkl OMP_NUM_THREADS=$$threads \
+	    $(BIN)/python -m pytest -q $(NOT_NUMERIC) || failed+="$$name; "; \
+	done; done; test -z "$$failed" || { echo "error: tests failed with $$failed" >&2; exit 1; }
 
 slides: $(STAMP)
 	$(BIN)/python -m guided_attention.book slides
