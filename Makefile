@@ -44,16 +44,18 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # What a processor's instructions decide is the order of sums, and so their last digits. torch's own kernels, oneDNN's
-# convolutions and MKL's matrix products choose by processor each for itself, and each can be told to choose less.
-ROUNDINGS := default,SSE41,COMPATIBLE avx2,AVX2,AVX2
+# convolutions, MKL's matrix products and NumPy choose by processor each for itself; each can be told to choose less.
+ROUNDINGS := default,SSE41,COMPATIBLE,X86_V3,X86_V4,AVX512_ICL,AVX512_SPR \
+  avx2,AVX2,AVX2,X86_V4,AVX512_ICL,AVX512_SPR
 NOT_NUMERIC := $(foreach name,browser test_book test_slides test_serve test_download test_cluster test_repository \
   test_notebooks,--ignore-glob='*/$(name)*')
 
 test-rounding: $(STAMP)
 	@failed=""; for rounding in $(ROUNDINGS); do for threads in 1 2; do \
-	  IFS=, read -r aten onednn mkl <<< "$$rounding"; name="ATEN_CPU_CAPABILITY=$$aten OMP_NUM_THREADS=$$threads"; \
+	  IFS=, read -r aten onednn mkl numpy <<< "$$rounding"; name="ATEN_CPU_CAPABILITY=$$aten OMP_NUM_THREADS=$$threads"; \
 	  echo "== $$name"; \
-	  ATEN_CPU_CAPABILITY=$$aten ONEDNN_MAX_CPU_ISA=$$onednn MKL_CBWR=$$mkl OMP_NUM_THREADS=$$threads \
+	  ATEN_CPU_CAPABILITY=$$aten ONEDNN_MAX_CPU_ISA=$$onednn MKL_CBWR=$$mkl \
+    NPY_DISABLE_CPU_FEATURES=$$numpy OMP_NUM_THREADS=$$threads \
 	    $(BIN)/python -m pytest -q $(NOT_NUMERIC) || failed+="$$name; "; \
 	done; done; test -z "$$failed" || { echo "error: tests failed with $$failed" >&2; exit 1; }
 
