@@ -2,6 +2,7 @@
 # make test    set up, run all tests (lint among them), two at a time; more: make JOBS=4 test
 # make lowest  the tests without a browser, with the oldest packages that pyproject.toml allows (an environment of its
 #              own in _build). PyTorch 2.8 brings CUDA on Linux, 3 GB; make TORCH=2.13.0 lowest takes another
+# make test-rounding   the tests that compute, once more as older processors round, with 1 and 2 threads (long)
 # make slides  execute the decks for lessons and write them into _build/html/slides
 # make serve   make the book and show it on http://localhost:8000
 # make notebooks   write notebooks/ from chapters/
@@ -17,7 +18,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lowest slides serve notebooks lint clean
+.PHONY: help setup book test test-rounding lowest slides serve notebooks lint clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +53,22 @@ lowest:
 	@sed -nE 's/^ *"([a-z0-9-]+)>=([0-9.]+).*/\1==\2/p' pyproject.toml | sort -u | sed 's/^torch==.*/torch==$(TORCH)/' >$(LOWEST)/bounds.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/bounds.txt -e ".[book,test]"
 	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --ignore=tests/browser
+
+# What a processor's instructions decide is the order of sums, and so their last digits. torch's own kernels, oneDNN's
+# convolutions, MKL's matrix products and NumPy choose by processor each for itself; each can be told to choose less.
+ROUNDINGS := default,SSE41,COMPATIBLE,X86_V3,X86_V4,AVX512_ICL,AVX512_SPR \
+  avx2,AVX2,AVX2,X86_V4,AVX512_ICL,AVX512_SPR
+NOT_NUMERIC := $(foreach name,browser test_book test_slides test_serve test_download test_cluster test_repository \
+  test_notebooks,--ignore-glob='*/$(name)*')
+
+test-rounding: $(STAMP)
+	@failed=""; for rounding in $(ROUNDINGS); do for threads in 1 2; do \
+	  IFS=, read -r aten onednn mkl numpy <<< "$$rounding"; name="ATEN_CPU_CAPABILITY=$$aten OMP_NUM_THREADS=$$threads"; \
+	  echo "== $$name"; \
+	  ATEN_CPU_CAPABILITY=$$aten ONEDNN_MAX_CPU_ISA=$$onednn MKL_CBWR=$$mkl \
+    NPY_DISABLE_CPU_FEATURES=$$numpy OMP_NUM_THREADS=$$threads \
+	    $(BIN)/python -m pytest -q $(NOT_NUMERIC) || failed+="$$name; "; \
+	done; done; test -z "$$failed" || { echo "error: tests failed with $$failed" >&2; exit 1; }
 
 slides: $(STAMP)
 	$(BIN)/python -m guided_attention.book slides

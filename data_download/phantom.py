@@ -1,4 +1,4 @@
-"""Write the synthetic abdomen: CHAOS's layout, no download, the same bytes for the same seed.
+"""Write the synthetic abdomen: CHAOS's layout, no download, the same subjects for the same seed.
 
     python data_download/phantom.py                       # 20 subjects into data/phantom
     python data_download/phantom.py --preset small --out small

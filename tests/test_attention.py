@@ -177,6 +177,8 @@ class TestPositionAttention:
         # It adds the same number to all logits of a row, and softmax does not see that.
         module, x = pam(), features(1, 8, 3, 4)
         before = module(x)
+        before.square().sum().backward()
+        assert module.key.bias.grad.abs().max() < 1e-12 * module.query.bias.grad.abs().max()  # float64: rounding
         nn.init.constant_(module.key.bias, 3.0)
         torch.testing.assert_close(module(x), before)
 

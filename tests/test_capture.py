@@ -111,7 +111,8 @@ def test_pixels_from_numpy(own, image):
     expected = attention_of(own, image, at=[(5, 6), (7, 8)])["see"]
     pixels = np.array([[5, 6], [7, 8]])
     assert torch.equal(attention_of(own, image, at=pixels)["see"], expected)
-    assert torch.equal(attention_of(own, image, at=pixels[0])["see"], expected[:, 0])
+    # One asker alone is another product of matrices than two, and may add up in another order.
+    torch.testing.assert_close(attention_of(own, image, at=pixels[0])["see"], expected[:, 0])
     assert attention_of(own, image, at=[])["see"].shape == (2, 0, 6, 8)
 
 

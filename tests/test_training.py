@@ -32,6 +32,7 @@ from guided_attention.schedule import learning_rate
 from guided_attention.tensors import load_weights
 from guided_attention.training import fit
 from guided_attention.weights import ModelSpec, load_network, save_network
+from learning import key_biases
 from small_volumes import small_volume
 
 SETTINGS = FitSettings(epochs=4, batch_size=4, patience=2, seed=5, inputs=InputSettings(size=32, how="resample"))
@@ -145,16 +146,17 @@ class TestFit:
         rates = [entry["learning_rate"] for entry in result.history]
         assert rates == [0.008] * 5 + [0.004] * 3 + [0.002] * 2
 
-    def test_trains_the_whole_guided_network(self):
-        """All terms of eq. 11 fall, and every parameter moves."""
+    def test_trains_the_whole_guided_network(self, monkeypatch):
+        """All terms of eq. 11 fall, and every parameter moves that can learn."""
+        dices = iter([0.1, 0.2, 0.3, 0.4])  # the last epoch is the best, so that its weights come back
+        monkeypatch.setattr("guided_attention.training.validate", lambda *_: {"mean": next(dices)})
         model = family_member()
         start = weights(model)
         result = fit(model, TRAIN, VALIDATION, replace(SETTINGS, epochs=4, patience=9), progress=False)
         for term in ("loss", "segmentation", "guided", "reconstruction"):
             assert result.history[-1][term] < result.history[0][term], term
-        still = [n for n, p in model.named_parameters() if torch.equal(p, start[n])]
-        assert result.best_epoch > 1 or not still
-        assert result.best_epoch > 2 or all("query" in n or "key" in n for n in still)
+        assert result.best_epoch == 4
+        assert {n for n, p in model.named_parameters() if torch.equal(p, start[n])} <= key_biases(model)
 
     def test_writes_a_history_that_a_spreadsheet_reads(self, tmp_path):
         fit(network(), TRAIN, VALIDATION, replace(SETTINGS, epochs=2), tmp_path, progress=False)

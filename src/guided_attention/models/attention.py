@@ -69,6 +69,12 @@ class PositionAttention(nn.Module):
     -----
     Shape (B, C, H, W) -> same. Eq. 3 in print has the value of j inside the sum over i, which would be no attention
     at all (the weights add up to 1); the value of i is meant. Built in the chapter *Position attention*.
+
+    The bias of the keys cannot learn. It adds ``bias . query_j`` to every logit of asker j, the same number for all
+    i, and softmax drops it: the output does not depend on it, and its gradient is zero but for rounding. It stays
+    because DANet's published module has it, and so has the paper's code: the parameters counted are theirs, and
+    weights travel in both directions without a special case. What Adam makes of the rounding moves it a little on
+    one processor and not at all on another, so a test that wants every parameter to move must leave it out.
     """
 
     def __init__(self, channels: int, reduction: int = 8, implementation: Implementation = "auto") -> None:

@@ -58,6 +58,9 @@ def make_phantom(
 ) -> PhantomSubject:
     """Make one synthetic subject; the same seed and settings give the same subject.
 
+    To the bit on one processor. Another one rounds otherwise, NumPy's exponentials among others, and of 100,000 voxels
+    a few may then fall on the next grey level; the labels stay the same.
+
     What it is not: there is no disease, no contrast agent, no flow, no real breathing; shapes are ellipsoids and tubes
     bent by smooth waves, and nothing was fitted to the anatomy of real people. Figures measured on it say something
     about programs, nothing about patients.

@@ -48,7 +48,7 @@ def write_phantom(
     subjects : int, optional
         How many; default: the preset's number. They get CHAOS's numbers (1, 2, 3, 5, 8, ...).
     seed : int, default 0
-        Of everything; the same seed writes the same bytes.
+        Of everything; on one processor the same seed writes the same bytes, on another nearly: see `make_phantom`.
     preset : {"full", "small", "tiny"}
         Size and resolution, see `PRESETS`.
     workers : int, optional
