@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from guided_attention.book.layout import Book, BookError
+from guided_attention.book.rehearsal_browser import living
 from guided_attention.book.rehearsal_room import Room, base_environment, origin, replaced, variables
 from guided_attention.files import write_text
 
@@ -25,15 +26,18 @@ __all__ = ["CHANGES", "TRAINING", "Rehearsed", "refuse_problems", "rehearse", "t
 #: Chapters that train for minutes.
 TRAINING = ("07_training", "08_evaluation")
 
+#: The chapter in whose room the widgets are also driven in a browser: it brings weights and the browser's runtime.
+ALIVE = "15_live"
+
 #: What Python changes in a widget when its notebook has run.
 CHANGES = {
     "ChannelExplorer": {"channel": 3},
-    "LiveNetwork": {"tool": "erase"},
+    "LiveNetwork": {"slice": 1},
     "LossPlayground": {"view": "lines"},
     "MetricPlayground": {"cols": 3},
     "PositionExplorer": {"position": [5, 7]},
-    "RefinementStepper": {"shown": "passed"},
-    "VolumeBrowser": {"predicted": "hide"},
+    "RefinementStepper": {"position": [5, 7]},
+    "VolumeBrowser": {"slice": 2},
 }
 
 _CHANGE = """\
@@ -74,6 +78,8 @@ class Rehearsed:
 def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, jobs: int = 1) -> list[Rehearsed]:
     """Run committed notebooks in rooms of their own; executed copies and a table go to ``_build/colab``.
 
+    With `ALIVE` among them, all widgets are driven in a browser, too.
+
     Parameters
     ----------
     book : Book
@@ -107,6 +113,9 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
             return list(await asyncio.gather(*map(one, chapters)))
 
         results = asyncio.run(all_of_them())
+        if ALIVE in chapters:
+            room = Room.within(Path(rooms) / ALIVE)
+            living(base, room, variables(book, room, answer, folder / "pip"), CHANGES, folder / "living.png")
     write_text(folder / "table.md", table(results))
     return results
 

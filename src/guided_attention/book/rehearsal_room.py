@@ -51,12 +51,22 @@ class Room:
     @classmethod
     def over(cls, base: Path, folder: Path) -> Room:
         """Make a layer over an environment, and two empty folders, in a folder that does not exist yet."""
-        layer, home, work = folder / "env", folder / "home", folder / "content"
-        home.mkdir(parents=True)
-        work.mkdir()
-        _run([base / "bin" / "python", "-m", "venv", "--without-pip", layer])
-        (packages(layer) / "colab.pth").write_text(f"import site; site.addsitedir({str(packages(base))!r})\n")
-        return cls(layer / "bin" / "python", home, work)
+        room = cls.within(folder)
+        room.home.mkdir(parents=True)
+        room.work.mkdir()
+        _run([base / "bin" / "python", "-m", "venv", "--without-pip", room.layer])
+        (packages(room.layer) / "colab.pth").write_text(f"import site; site.addsitedir({str(packages(base))!r})\n")
+        return room
+
+    @classmethod
+    def within(cls, folder: Path) -> Room:
+        """Return the room that was made in a folder."""
+        return cls(folder / "env" / "bin" / "python", folder / "home", folder / "content")
+
+    @property
+    def layer(self) -> Path:
+        """Folder of the layer."""
+        return self.python.parents[1]
 
 
 def read_pins(path: Path) -> dict[str, str]:
@@ -114,7 +124,7 @@ def base_environment(book: Book, python: str | None = None) -> Path:
 
 def replaced(base: Path, room: Room) -> list[str]:
     """List what a notebook installed over something that was there, ``name old -> new``."""
-    before, own = versions(packages(base)), versions(packages(room.python.parents[1]))
+    before, own = versions(packages(base)), versions(packages(room.layer))
     return [f"{name} {before[name]} -> {own[name]}" for name in sorted(before.keys() & own.keys())]
 
 
