@@ -64,7 +64,7 @@ notebooks: $(STAMP)
 	$(BIN)/python -m guided_attention.book notebooks
 
 colab: $(STAMP)
-	$(BIN)/python -m guided_attention.book colab $(if $(SHORT),--short)
+	$(BIN)/python -m guided_attention.book colab --jobs $(JOBS) $(if $(SHORT),--short)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

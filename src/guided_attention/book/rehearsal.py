@@ -60,8 +60,10 @@ class Rehearsed:
     ----------
     chapter : str
         Its stem.
-    install, whole : float
-        Seconds of the first cell, which installs, and of everything.
+    install : float or None
+        Seconds of the first cell, which installs; None where there is none, or it never ended.
+    whole : float
+        Seconds of everything.
     widgets : int
         How many widgets handed a changed trait over.
     problems : tuple of str
@@ -69,7 +71,7 @@ class Rehearsed:
     """
 
     chapter: str
-    install: float
+    install: float | None
     whole: float
     widgets: int
     problems: tuple[str, ...]
@@ -107,7 +109,7 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
                     found = await _run(book, stem, room, variables(book, room, answer, folder / "pip"))
                     gone = tuple(f"replaced {what}" for what in replaced(base, room))
                     done = Rehearsed(*found[:-1], (*found[-1], *gone))
-                    print(f"{stem}: {done.install:.0f} s, {done.whole:.0f} s", *done.problems, sep="\n  ", flush=True)
+                    print(f"{stem}: {done.whole:.0f} s", *done.problems, sep="\n  ", flush=True)
                     return done
 
             return list(await asyncio.gather(*map(one, chapters)))
@@ -115,9 +117,19 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
         results = asyncio.run(all_of_them())
         if ALIVE in chapters:
             room = Room.within(Path(rooms) / ALIVE)
-            living(base, room, variables(book, room, answer, folder / "pip"), CHANGES, folder / "living.png")
+            results.append(_alive(base, room, variables(book, room, answer, folder / "pip"), folder / "living.png"))
     write_text(folder / "table.md", table(results))
     return results
+
+
+def _alive(base: Path, room: Room, environment: dict[str, str], picture: Path) -> Rehearsed:
+    start, problems = time.perf_counter(), ()
+    try:
+        living(base, room, environment, CHANGES, picture)
+    except BookError as error:
+        problems = (str(error),)
+    count = 0 if problems else len(CHANGES)
+    return Rehearsed("widgets in a browser", None, time.perf_counter() - start, count, problems)
 
 
 async def _run(book: Book, stem: str, room: Room, environment: dict[str, str]) -> tuple[Any, ...]:
@@ -157,7 +169,7 @@ async def _run(book: Book, stem: str, room: Room, environment: dict[str, str]) -
     except (CellExecutionError, DeadKernelError, TimeoutError) as error:
         problems.append(f"{str(error)[-3000:]}\nfirst cell: {_printed(notebook.cells[code[0]])[-2000:]}")
     whole = time.perf_counter() - start
-    install = ended.get(code[0], float("nan")) - begun.get(code[0], float("nan"))
+    install = ended[code[0]] - begun[code[0]] if code[0] in ended else None
     write_text(book.build / "colab" / f"{stem}.ipynb", nbformat.writes(notebook))
     return stem, install, whole, widgets, tuple(problems)
 
@@ -188,11 +200,11 @@ def _printed(cell: Any) -> str:
 
 def table(results: Sequence[Rehearsed]) -> str:
     """Return a Markdown table of seconds."""
-    lines = [
-        f"| {done.chapter} | {done.install:.0f} | {done.whole:.0f} | {done.widgets or ''} | "
-        f"{'failed' if done.problems else 'passed'} |"
-        for done in results
-    ]
+    lines = []
+    for done in results:
+        install = "" if done.install is None else round(done.install)
+        outcome = "failed" if done.problems else "passed"
+        lines.append(f"| {done.chapter} | {install} | {done.whole:.0f} | {done.widgets or ''} | {outcome} |")
     head = ["| notebook | first cell, s | whole, s | widgets | |", "| --- | ---: | ---: | ---: | --- |"]
     return "\n".join([*head, *lines, ""])
 
