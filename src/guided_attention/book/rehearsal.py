@@ -162,7 +162,8 @@ async def _run(book: Book, stem: str, room: Room, environment: dict[str, str]) -
     problems: list[str] = []
     start, widgets = time.perf_counter(), 0
     try:
-        await client.async_execute(env=environment)
+        with open(book.build / "colab" / f"{stem}.log", "wb") as log:
+            await client.async_execute(env=environment, stdout=log, stderr=log)
         if imported:
             widgets, silent = _heard(notebook, imported)
             problems += silent
