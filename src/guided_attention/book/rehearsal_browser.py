@@ -110,13 +110,18 @@ def living(base: Path, room: Room, environment: dict[str, str], changes: dict[st
         try:
             page.goto(f"{address}/notebooks/living.ipynb")
             page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected()")
-            page.evaluate("Jupyter.notebook.execute_all_cells()")
-            for kind, values in changes.items():
+            # One cell after the other, as a reader does: what appears while the page restores widgets may be lost.
+            page.wait_for_function("Jupyter.notebook.kernel.widget_manager")
+            page.evaluate("Jupyter.notebook.execute_cells([0])")
+            page.evaluate(_ASK, "print('made')")
+            for number, (kind, values) in enumerate(changes.items(), 1):
+                page.evaluate(f"Jupyter.notebook.execute_cells([{number}])")
                 _both_ways(page, kind, values)
             _answers(page)
         except Error as error:
             raise BookError(f"the widgets under ipywidgets 7, in the classic notebook ({out}): {error}") from error
         finally:
+            page.evaluate("document.querySelector('[data-widget=position]')?.scrollIntoView()")
             page.screenshot(path=out)
             browser.close()
 
