@@ -169,6 +169,8 @@ async def _run(book: Book, stem: str, room: Room, environment: dict[str, str]) -
             problems += silent
     except (CellExecutionError, DeadKernelError, TimeoutError) as error:
         problems.append(f"{str(error)[-3000:]}\nfirst cell: {_printed(notebook.cells[code[0]])[-2000:]}")
+    finally:
+        await manager.shutdown_kernel(now=True)  # the client leaves a manager that it was given as it is
     whole = time.perf_counter() - start
     install = ended[code[0]] - begun[code[0]] if code[0] in ended else None
     write_text(book.build / "colab" / f"{stem}.ipynb", nbformat.writes(notebook))
