@@ -6,6 +6,7 @@
 # make slides  execute the decks for lessons and write them into _build/html/slides
 # make serve   make the book and show it on http://localhost:8000
 # make notebooks   write notebooks/ from chapters/
+# make colab   run the notebooks with Google Colab's versions and their own first cells (half an hour; less: make SHORT=1 colab)
 # make lint    ruff: check and format, without changing anything
 # make clean   remove what was made, .venv too
 #
@@ -18,7 +19,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-rounding lowest slides serve notebooks lint clean
+.PHONY: help setup book test test-rounding lowest slides serve notebooks colab lint clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -78,6 +79,9 @@ serve: book
 
 notebooks: $(STAMP)
 	$(BIN)/python -m guided_attention.book notebooks
+
+colab: $(STAMP)
+	$(BIN)/python -m guided_attention.book colab --jobs $(JOBS) $(if $(SHORT),--short)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

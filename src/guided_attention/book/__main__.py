@@ -1,4 +1,4 @@
-"""``python -m guided_attention.book build | serve | slides | notebooks | check | execute``."""
+"""``python -m guided_attention.book build | serve | slides | notebooks | check | execute | colab``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("check", help="check the pages of the last build")
     execute = commands.add_parser("execute", help="execute one chapter or deck (build does this for each)")
     execute.add_argument("name", help="01_data, or slides/attention")
+    colab = commands.add_parser("colab", help="run the notebooks with Colab's versions and their own first cells")
+    colab.add_argument("names", nargs="*", help="01_data ... (default: all)")
+    colab.add_argument("--short", action="store_true", help="without those that train for minutes")
+    colab.add_argument("--python", help="interpreter as Colab's, such as python3.13 (default: this one)")
+    colab.add_argument("--jobs", type=int, default=1, help="notebooks to run side by side (default 1)")
     for command in (build, slides, execute):
         command.add_argument("--preset", default="quick", help="quick (default) or paper")
     options = parser.parse_args(arguments)
@@ -48,6 +53,8 @@ def _run(options: argparse.Namespace, book: Book) -> None:
     elif options.command == "slides":
         for path in slides.make_slides(book, options.preset):
             print(path.relative_to(book.root))
+    elif options.command == "colab":
+        _rehearse(options, book)
     elif options.command == "serve":
         serve.serve(book.html, options.port)
     elif options.command == "check":
@@ -58,6 +65,16 @@ def _run(options: argparse.Namespace, book: Book) -> None:
     else:
         for path in notebooks.write_notebooks(book):
             print(path.relative_to(book.root))
+
+
+def _rehearse(options: argparse.Namespace, book: Book) -> None:
+    from guided_attention.book import rehearsal
+
+    left_out = rehearsal.TRAINING if options.short else ()
+    chapters = options.names or [stem for stem in book.chapters if stem not in left_out]
+    results = rehearsal.rehearse(book, chapters, python=options.python, jobs=options.jobs)
+    print(rehearsal.table(results))
+    rehearsal.refuse_problems(results)
 
 
 def _refuse(what: str, problems: list[str]) -> None:
