@@ -18,7 +18,7 @@ def main() -> None:
     """Train, export, and write the model card's table."""
     import torch
 
-    from guided_attention.campaign.export import export_half
+    from guided_attention.release import export_half
     from guided_attention.data import open_source, phantom_folder
     from guided_attention.experiments import Cell, run_cell, run_folder, runs_folder
     from guided_attention.files import write_text

@@ -107,7 +107,6 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
         "created": record["created"],
         "precision_of_weights": "float16",
         "precision_of_training": settings["precision"],
-        "numbers": read_json(folder / "campaign.json") if (folder / "campaign.json").is_file() else None,
         **compare(record["scores"], scores),
     }
     save_network(target, model, replace(spec, notes=notes))
