@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from data_factory import Scan, write_scan
-from guided_attention.campaign.packed import open_packed, write_packed
 from guided_attention.cells import describe
 from guided_attention.checkpoints import save_checkpoint
 from guided_attention.cli import main
@@ -89,14 +88,12 @@ class TestDigest:
         found.add(volume_digest(read_nifti(image, label)))
         assert found == {volume_digest(read_nifti(image, label))}
 
-    def test_phases_and_sequences_differ_and_a_packed_set_does_not(self, tmp_path):
+    def test_phases_and_sequences_differ(self, tmp_path):
         for subject in ("1", "2", "3"):
             write_scan(tmp_path / "scans" / "MR" / subject, Scan(seed=int(subject)))
         chosen = [("T1DUAL", "in"), ("T1DUAL", "out"), ("T2SPIR", "in")]
         sets = [describe(open_source(tmp_path / "scans", *how).verified()).digests for how in chosen]
         assert len({digests["1"] for digests in sets}) == 3
-        packed = open_packed(write_packed(open_source(tmp_path / "scans"), tmp_path / "packed"))
-        assert describe(packed.verified()).digests == sets[0]
 
     def test_a_set_is_its_subjects_and_their_contents(self):
         one = {"a": "1" * 16, "b": "2" * 16}
