@@ -28,7 +28,7 @@ from guided_attention.same_data import data_difference, name_by_data
 from guided_attention.training import fit
 from report_records import small_record, write
 from small_grid import tiny_job, write_tiny_set
-from test_training import SETTINGS, TRAIN, VALIDATION, network
+from small_training import SETTINGS, TRAIN, VALIDATION, network
 
 NAME = "phantom-t1dual-in"
 

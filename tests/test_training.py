@@ -17,7 +17,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from guided_attention import checkpoints
 from guided_attention.batches import EpochBatches
@@ -25,40 +24,14 @@ from guided_attention.checkpoints import latest_checkpoint
 from guided_attention.data import Augmentation
 from guided_attention.errors import CheckpointError, NotFiniteError, SettingsError
 from guided_attention.history import FitResult, as_csv
-from guided_attention.models import SegmentationOutput, build_model
-from guided_attention.models.attention import DualAttention
-from guided_attention.presets import PRESETS, FitSettings, InputSettings, get_preset, vary
+from guided_attention.models import build_model
+from guided_attention.presets import PRESETS, get_preset, vary
 from guided_attention.schedule import learning_rate
 from guided_attention.tensors import load_weights
 from guided_attention.training import fit
 from guided_attention.weights import ModelSpec, load_network, save_network
 from learning import key_biases
-from small_volumes import small_volume
-
-SETTINGS = FitSettings(epochs=4, batch_size=4, patience=2, seed=5, inputs=InputSettings(size=32, how="resample"))
-LONG = replace(SETTINGS, epochs=25)
-TRAIN = [small_volume("a", 1), small_volume("b", 2)]
-VALIDATION = [small_volume("c", 3)]
-
-
-class Tiny(nn.Module):
-    """A network of a few thousand weights with attention, batch norm, dropout and deep supervision."""
-
-    def __init__(self, channels=8):
-        super().__init__()
-        self.attend = DualAttention(channels, 1, reduction=4)
-        self.drop = nn.Dropout2d(0.1)
-        self.heads = nn.ModuleList(nn.Conv2d(channels, 5, 3, padding=1) for _ in range(2))
-
-    def forward(self, x):
-        y = self.drop(self.attend(x))
-        first, second = (head(y) for head in self.heads)
-        return SegmentationOutput((first + second) / 2, side_logits=(first, second))
-
-
-def network(seed=0, channels=8):
-    torch.manual_seed(seed)
-    return Tiny(channels)
+from small_training import LONG, SETTINGS, TRAIN, VALIDATION, network
 
 
 def family_member(name="ms-dual-guided", seed=0):
@@ -299,8 +272,9 @@ KILLED = textwrap.dedent("""
     import torch
     torch.set_num_threads(1)
     sys.path.insert(0, sys.argv[1])
-    import test_training as t
-    t.fit(t.network(), t.TRAIN, t.VALIDATION, t.LONG, sys.argv[2], progress=False)
+    import small_training as t
+    from guided_attention.training import fit
+    fit(t.network(), t.TRAIN, t.VALIDATION, t.LONG, sys.argv[2], progress=False)
 """)
 
 
@@ -482,12 +456,14 @@ SHARED = textwrap.dedent("""
     import torch
     torch.set_num_threads(1)
     sys.path.insert(0, sys.argv[1])
-    import test_training as t
+    from dataclasses import replace
+    import small_training as t
+    from guided_attention.training import fit
     model = t.network()
     model.drop = torch.nn.Identity()
     devices = int(sys.argv[3])
-    settings = t.replace(t.SETTINGS, patience=1)
-    result = t.fit(model, t.TRAIN, t.VALIDATION, settings, sys.argv[2], accelerator="cpu", devices=devices,
+    settings = replace(t.SETTINGS, patience=1)
+    result = fit(model, t.TRAIN, t.VALIDATION, settings, sys.argv[2], accelerator="cpu", devices=devices,
                    progress=False)
     with open(sys.argv[2] + "-rank" + os.environ.get("LOCAL_RANK", "0"), "w") as file:
         json.dump([result.best_epoch, result.history], file)
