@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 book: $(STAMP)
-	$(BIN)/python -m guided_attention.book build
+	$(BIN)/python -m pipeline build
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
@@ -72,16 +72,16 @@ test-rounding: $(STAMP)
 	done; done; test -z "$$failed" || { echo "error: tests failed with $$failed" >&2; exit 1; }
 
 slides: $(STAMP)
-	$(BIN)/python -m guided_attention.book slides
+	$(BIN)/python -m pipeline slides
 
 serve: book
-	$(BIN)/python -m guided_attention.book serve --port $(PORT)
+	$(BIN)/python -m pipeline serve --port $(PORT)
 
 notebooks: $(STAMP)
-	$(BIN)/python -m guided_attention.book notebooks
+	$(BIN)/python -m pipeline notebooks
 
 colab: $(STAMP)
-	$(BIN)/python -m guided_attention.book colab --jobs $(JOBS) $(if $(SHORT),--short)
+	$(BIN)/python -m pipeline colab --jobs $(JOBS) $(if $(SHORT),--short)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

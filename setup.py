@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: files of the repository that a wheel carries along.
 
 They are in git once, where the book and `make` use them; in a wheel they lie in ``guided_attention/carried`` under the
-same paths, where `guided_attention.checkout.carried` finds them.
+same paths, where `guided_attention.paths.carried` finds them.
 """
 
 from pathlib import Path

@@ -22,15 +22,15 @@ import torch
 from playwright.sync_api import Browser
 
 from browsing import add_browser, browser
-from guided_attention.book.serve import serving
 from guided_attention.data import make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.files import write_text
-from guided_attention.half import save_half
-from guided_attention.presets import get_preset
-from guided_attention.weights import ModelSpec, load_network
+from guided_attention.models.stored.half import save_half
+from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.training.settings import get_preset
 from guided_attention.widgets import LiveNetwork
-from guided_attention.widgets.inputs import Slice, as_slice
+from guided_attention.widgets.shared.inputs import Slice, as_slice
+from pipeline.serve import serving
 
 #: Whether the network in a page has given so many answers.
 ANSWERED = (

@@ -17,8 +17,8 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from browsing import add_browser, browser
-from guided_attention.book.serve import serving
 from guided_attention.files import write_text
+from pipeline.serve import serving
 
 #: Answers with the milliseconds since the page was asked for, once all its widgets have been mounted.
 MOUNTED = """() => [...document.querySelectorAll(".ga-mount")].every(it => it.dataset.state === "ready")

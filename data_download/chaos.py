@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from guided_attention.data.download import fetch_chaos
+from guided_attention.data.fetch.chaos import fetch_chaos
 from guided_attention.errors import GuidedAttentionError
 
 DEFAULT = Path(__file__).resolve().parents[1] / "data" / "chaos"

@@ -106,7 +106,7 @@ def browser_program() -> str:
 @pytest.fixture(scope="session")
 def decks(tmp_path_factory: pytest.TempPathFactory):
     """A book whose decks have been executed and written, once for all tests."""
-    from guided_attention.book.slides import make_slides
+    from pipeline.slides import make_slides
     from small_deck import deck_book
 
     book = deck_book(tmp_path_factory.mktemp("decks") / "book")

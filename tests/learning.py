@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from guided_attention.losses import objective
 from guided_attention.models.attention import PositionAttention
+from guided_attention.training.losses import objective
 
 #: Share of the largest gradient below which one is rounding. In float64 rounding leaves about 1e-18 of it, and the
 #: smallest gradient that we know of, of a convolution before a batch norm of few values, is 2e-7 of it.

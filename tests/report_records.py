@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from guided_attention.calibration import Reliability
 from guided_attention.data.volume import ORGANS
-from guided_attention.records import Cost, DataSet, Model, Record, Split, make_record, record_path, write_record
-from guided_attention.scores import METRICS, OrganScore, SubjectScores
+from guided_attention.evaluation.calibration import Reliability
+from guided_attention.evaluation.scores import METRICS, OrganScore, SubjectScores
+from guided_attention.experiments.record import record_path, write_record
+from guided_attention.experiments.run_record import Cost, DataSet, Model, Record, Split, make_record
 
 NAN = float("nan")
 PHANTOM = DataSet("phantom-t1dual-in", "T1-DUAL in-phase", synthetic=True)

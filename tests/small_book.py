@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from guided_attention.book.layout import Book
+from pipeline.layout import Book
 
 ROOT = Path(__file__).parents[1]
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from guided_attention.book.layout import Book
+from pipeline.layout import Book
 from small_book import ROOT
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_factory import Scan, write_scan
-from guided_attention.cells import Cell
-from guided_attention.grid_work import Job
+from guided_attention.experiments.job import Job
+from guided_attention.experiments.trial import Cell
 
 
 def write_tiny_set(root: Path, subjects: int = 4) -> Path:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from guided_attention.data import make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.models import build_model
-from guided_attention.widgets.inputs import Slice, as_slice
+from guided_attention.widgets.shared.inputs import Slice, as_slice
 
 SIZE = 64
 INPUTS = {"size": SIZE, "how": "resample", "normalisation": "percentile"}

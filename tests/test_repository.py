@@ -13,9 +13,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from guided_attention.book.header import EXTRA
-from guided_attention.book.layout import Book
-from guided_attention.checkout import REPOSITORY
+from guided_attention.paths import REPOSITORY
+from pipeline.header import EXTRA
+from pipeline.layout import Book
 from small_book import ROOT
 
 if sys.version_info >= (3, 11):

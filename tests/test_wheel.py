@@ -17,10 +17,10 @@ VISIT = """
 import json
 import torch
 import guided_attention
-from guided_attention.cells import results_folder, runs_folder
+from guided_attention.experiments.trial import results_folder, runs_folder
 from guided_attention.errors import GuidedAttentionError
-from guided_attention.pretrained import load_pretrained
-from guided_attention.versions import known_good
+from guided_attention.models.stored.pretrained import load_pretrained
+from guided_attention.cli.versions import known_good
 from guided_attention.widgets import LiveNetwork
 
 def message(function, *arguments, **named):
@@ -91,7 +91,7 @@ def test_it_is_the_wheel_that_was_asked(visit):
 
 
 def test_the_known_good_versions_come_along(visit):
-    from guided_attention.versions import known_good
+    from guided_attention.cli.versions import known_good
 
     assert visit[0]["known"] == {name: str(version) for name, version in known_good().items()}
 
@@ -121,6 +121,6 @@ def test_the_live_network_brings_the_browsers_runtime(visit):
 
 
 def test_the_doctor_finds_it_well(visit):
-    done = visit[3]("-m", "guided_attention.cli", "doctor")
+    done = visit[3]("-m", "guided_attention.cli.main", "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(line.startswith("ok ") for line in done.stdout.splitlines())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from guided_attention.book.layout import Book
-from guided_attention.book.serve import serving
+from pipeline.layout import Book
+from pipeline.serve import serving
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"

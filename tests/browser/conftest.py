@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from guided_attention.book.serve import serving
+from pipeline.serve import serving
 
 ARGUMENTS = [
     "--headless",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from browser_tools import inspect, pixels
 
-from guided_attention.book import build
-from guided_attention.book.pages import check_pages
+from pipeline import build
+from pipeline.pages import check_pages
 from small_book import small_book
 
 #: As large as the book's own: 32 channels, four scales, two steps, two networks, a slice of 128 x 128.

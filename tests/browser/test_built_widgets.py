@@ -12,10 +12,10 @@ from browser_tools import at, click_all, settle
 from built_pages import HTML, ROOT, WITH_WIDGETS, served, visit  # noqa: F401  (a fixture)
 from playwright.sync_api import Locator
 
-from guided_attention.cells import choose_fold
 from guided_attention.data import open_source
-from guided_attention.pretrained import load_pretrained, pretrained_path
-from guided_attention.widgets.inputs import as_slice
+from guided_attention.experiments.trial import choose_fold
+from guided_attention.models.stored.pretrained import load_pretrained, pretrained_path
+from guided_attention.widgets.shared.inputs import as_slice
 
 pytestmark = pytest.mark.built_book
 #: Every widget of the package stands on a page of the book.

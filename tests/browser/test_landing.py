@@ -6,7 +6,7 @@ import pytest
 from browser_tools import at, inspect, pixels
 from built_pages import ROOT, served, visit  # noqa: F401  (a fixture)
 
-from guided_attention.book.layout import Book
+from pipeline.layout import Book
 
 pytestmark = pytest.mark.built_book
 PAGE = "book/index"

@@ -18,8 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLoss
 from torch.nn import functional
 
 from guided_attention.data import normalise
-from guided_attention.half import save_half
-from guided_attention.weights import ModelSpec, load_network
+from guided_attention.models.stored.half import save_half
+from guided_attention.models.stored.weights import ModelSpec, load_network
 from guided_attention.widgets import LiveNetwork
 from small_live import INPUTS, OPTIONS, SIZE, logits_of, phantom_slices, trained
 

@@ -8,10 +8,10 @@ import traitlets
 from browser_tools import choose, settle
 from matplotlib import pyplot as plt
 
-from guided_attention.widgets.base import GuidedWidget
 from guided_attention.widgets.channel import ChannelExplorer
-from guided_attention.widgets.pack import pack, pack_pictures, pack_rows
-from guided_attention.widgets.page import page as whole_page
+from guided_attention.widgets.shared.base import GuidedWidget
+from guided_attention.widgets.shared.pack import pack, pack_pictures, pack_rows
+from guided_attention.widgets.shared.page import page as whole_page
 
 
 @pytest.fixture(scope="module")

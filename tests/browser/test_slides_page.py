@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from browser_tools import at, pixels, proportions, settle
 
-from guided_attention.book.serve import serving
 from guided_attention.data.phantom import make_phantom, phantom_settings
-from guided_attention.pretrained import load_pretrained
-from guided_attention.widgets.inputs import as_slice
+from guided_attention.models.stored.pretrained import load_pretrained
+from guided_attention.widgets.shared.inputs import as_slice
+from pipeline.serve import serving
 
 SIZE = (128, 128)
 #: A phone; smaller than a slide, as large, larger: reveal.js scales all but the first.

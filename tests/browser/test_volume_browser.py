@@ -7,7 +7,7 @@ import pytest
 from browser_tools import choose, inspect, pixels, settle
 
 from guided_attention.data import read_chaos_subject, write_phantom
-from guided_attention.metrics import dice, mean_surface_distance, volume_similarity
+from guided_attention.evaluation.overlap import dice, mean_surface_distance, volume_similarity
 from guided_attention.widgets import VolumeBrowser
 
 

@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from guided_attention.data.augmentation import Augmentation, Draw
-from guided_attention.data.chaos import read_chaos_subject
 from guided_attention.data.digest import volume_digest
-from guided_attention.data.download import CHAOS_TRAIN, Archive, fetch_chaos
+from guided_attention.data.fetch.chaos import CHAOS_TRAIN, Archive, fetch_chaos
 from guided_attention.data.folds import CHAOS_FOLDS, CHAOS_SUBJECTS, Fold, folds_for, make_folds
 from guided_attention.data.integrity import IntegrityReport, Problem
-from guided_attention.data.label_png import GREY_RANGES
-from guided_attention.data.nifti import read_nifti, write_nifti
-from guided_attention.data.resize import fit_in_plane, normalise
+from guided_attention.data.prepare import fit_in_plane, normalise
+from guided_attention.data.read.chaos import read_chaos_subject
+from guided_attention.data.read.label_png import GREY_RANGES
+from guided_attention.data.read.nifti import read_nifti, write_nifti
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.source import DataSource, open_source
 from guided_attention.data.volume import CLASSES, ORGANS, Volume

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from guided_attention.data.augmentation import Augmentation, Draw
-from guided_attention.data.resize import fit_in_plane, normalise
+from guided_attention.data.prepare import fit_in_plane, normalise
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from guided_attention.data.chaos import PHASES, SEQUENCES, inspect_chaos_subject
 from guided_attention.data.digest import Fingerprint, fingerprint
 from guided_attention.data.integrity import Findings, IntegrityReport
-from guided_attention.data.nifti import inspect_nifti, subject_name
+from guided_attention.data.read.chaos import PHASES, SEQUENCES, inspect_chaos_subject
+from guided_attention.data.read.nifti import inspect_nifti, subject_name
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guided_attention.failures import KINDS
+from guided_attention.evaluation.failures import KINDS
 from guided_attention.figures.slices import show_slice
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def show_failures(ax: Axes, image: np.ndarray, kinds: np.ndarray, *, title: str 
     ax : matplotlib Axes
     image : ndarray, (H, W)
     kinds : ndarray of int, (H, W)
-        From `guided_attention.failures.classify_errors`.
+        From `guided_attention.evaluation.failures.classify_errors`.
     title : str
     """
     from matplotlib.colors import ListedColormap

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guided_attention.calibration import Reliability, expected_calibration_error
+from guided_attention.evaluation.calibration import Reliability, expected_calibration_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from guided_attention.figures.slices import ORGAN_COLOURS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from guided_attention.scores import SubjectScores
+    from guided_attention.evaluation.scores import SubjectScores
 
 __all__ = ["show_scores"]
 
@@ -25,9 +25,9 @@ def show_scores(scores: Sequence[SubjectScores], metrics: Sequence[str] = ("dsc"
     Parameters
     ----------
     scores : sequence of SubjectScores
-        From `guided_attention.evaluation.evaluate`.
+        From `guided_attention.evaluation.volumes.evaluate`.
     metrics : sequence of str
-        Names out of `guided_attention.scores.METRICS`. An undefined score (NaN) has no dot.
+        Names out of `guided_attention.evaluation.scores.METRICS`. An undefined score (NaN) has no dot.
     """
     from matplotlib import pyplot as plt
 

@@ -9,7 +9,7 @@ from inspect import signature
 from torch import nn
 
 from guided_attention.errors import SettingsError, require_choice
-from guided_attention.models import attention_unet, danet, network, pan, unet
+from guided_attention.models import network
 from guided_attention.models.capture import (
     PositionMaps,
     attention_of,
@@ -17,6 +17,7 @@ from guided_attention.models.capture import (
     capture_features,
     capture_positions,
 )
+from guided_attention.models.compared import attention_unet, danet, pan, unet
 from guided_attention.models.network import FAMILY, MultiScaleAttentionNet
 from guided_attention.models.output import SegmentationOutput
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models.imagenet import load_imagenet_weights
 
-__all__ = ["BACKBONES", "ResNetFeatures", "load_imagenet_weights"]
+__all__ = ["BACKBONES", "ResNetFeatures"]
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ calls the same ones, so that a page and a report of the same records cannot diff
 from guided_attention.report.comparisons import ablation_steps, paired_tests
 from guided_attention.report.costs import NetworkCost, best_epoch, cost_table, network_cost
 from guided_attention.report.differences import Comparison, Comparisons
+from guided_attention.report.disagreement import choose_slices, disagreement, load_masks, masks_side_by_side
 from guided_attention.report.intervals import bootstrap_mean, mean_intervals
-from guided_attention.report.loading import Results, load_results
-from guided_attention.report.masks import choose_slices, disagreement, load_masks, masks_side_by_side
 from guided_attention.report.numbers import numbers, report_digest
 from guided_attention.report.origins import provenance_table
 from guided_attention.report.pictures import box_plots, convergence_curves, reliability_diagram
 from guided_attention.report.published import published
+from guided_attention.report.results import Results, load_results
 from guided_attention.report.score_tables import table_one, table_two
 from guided_attention.report.subjects import subject_values, summary_of
 from guided_attention.report.table import Table
 from guided_attention.report.trust import calibration_table, pooled_reliability
-from guided_attention.report.writing import write_report
+from guided_attention.report.write import write_report
 
 __all__ = [
     "Comparison",

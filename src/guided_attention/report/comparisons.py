@@ -15,8 +15,8 @@ import numpy as np
 from guided_attention.errors import DataError
 from guided_attention.report.differences import Comparison, Comparisons
 from guided_attention.report.intervals import bootstrap_mean
-from guided_attention.report.loading import Results
 from guided_attention.report.names import unit_of
+from guided_attention.report.results import Results
 from guided_attention.report.signed_rank import signed_rank, smallest_p
 from guided_attention.report.subjects import subject_values
 

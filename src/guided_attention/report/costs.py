@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from guided_attention.experiments.run_record import Record
 from guided_attention.models import build_model
 from guided_attention.models.attention import PositionAttention
-from guided_attention.records import Record
-from guided_attention.report.loading import Results
 from guided_attention.report.names import NAMES
+from guided_attention.report.results import Results
 from guided_attention.report.table import Table
 
 __all__ = ["NetworkCost", "best_epoch", "cost_table", "network_cost"]

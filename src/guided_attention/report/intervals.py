@@ -9,8 +9,8 @@ from math import comb
 import numpy as np
 
 from guided_attention.errors import SettingsError
-from guided_attention.report.loading import Results
 from guided_attention.report.names import NAMES, place_name, unit_of
+from guided_attention.report.results import Results
 from guided_attention.report.subjects import subject_values
 from guided_attention.report.table import Table
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from guided_attention.data.volume import ORGANS
 from guided_attention.errors import require_choice
-from guided_attention.scores import METRICS
+from guided_attention.evaluation.scores import METRICS
 
 __all__ = ["COLUMNS", "NAMES", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "place_name", "unit_of"]
 

@@ -8,11 +8,11 @@ import math
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from guided_attention.calibration import expected_calibration_error
+from guided_attention.evaluation.calibration import expected_calibration_error
 from guided_attention.report.comparisons import ablation_steps, has_steps, paired_tests
 from guided_attention.report.costs import best_epoch, network_cost
 from guided_attention.report.intervals import bootstrap_mean
-from guided_attention.report.loading import Results
+from guided_attention.report.results import Results
 from guided_attention.report.score_tables import PAPER_METRICS
 from guided_attention.report.subjects import subject_values, summary_of
 from guided_attention.report.trust import pooled_reliability

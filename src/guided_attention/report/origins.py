@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from guided_attention.report.loading import Results
 from guided_attention.report.names import NAMES
+from guided_attention.report.results import Results
 from guided_attention.report.table import Table
 
 __all__ = ["provenance_table"]

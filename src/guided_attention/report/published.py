@@ -8,8 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from guided_attention.report.loading import Results
 from guided_attention.report.names import NAMES
+from guided_attention.report.results import Results
 
 __all__ = ["published", "published_label"]
 

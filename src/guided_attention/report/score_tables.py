@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from guided_attention.report.loading import Results
 from guided_attention.report.names import COLUMNS, NAMES, TABLE_ONE, TABLE_TWO, Unit, organ_name, unit_of
 from guided_attention.report.published import published, published_label
+from guided_attention.report.results import Results
 from guided_attention.report.subjects import summary_of
 from guided_attention.report.table import Table
 
@@ -26,7 +26,7 @@ def table_one(results: Results, metrics: Sequence[str] = PAPER_METRICS) -> Table
     results : Results
         From `load_results`.
     metrics : sequence of str
-        Out of `guided_attention.scores.METRICS`. ``msd_mm`` compares scans of different voxels; the paper has voxels.
+        Out of `guided_attention.evaluation.scores.METRICS`. ``msd_mm`` compares scans of different voxels; the paper has voxels.
 
     Returns
     -------

@@ -9,10 +9,10 @@ import numpy as np
 
 from guided_attention.data.source import natural_order
 from guided_attention.errors import require_choice
-from guided_attention.report.loading import Results
+from guided_attention.evaluation.scores import METRICS, SubjectScores
+from guided_attention.evaluation.summary import Statistic
 from guided_attention.report.names import COLUMNS, unit_of
-from guided_attention.scores import METRICS, SubjectScores
-from guided_attention.summaries import Statistic
+from guided_attention.report.results import Results
 
 __all__ = ["subject_values", "summary_of"]
 
@@ -28,7 +28,7 @@ def subject_values(results: Results, model: str, metric: str = "dsc", organ: str
     model : str
         A network with records.
     metric : str
-        One of `guided_attention.scores.METRICS`, in its own unit (DSC and VS 0 to 1).
+        One of `guided_attention.evaluation.scores.METRICS`, in its own unit (DSC and VS 0 to 1).
     organ : str
         One of `ORGANS`, or ``mean``: the mean over the organs of each subject.
 
@@ -52,7 +52,7 @@ def summary_of(results: Results, model: str) -> dict[str, dict[str, Statistic]]:
     Returns
     -------
     dict from organ (and ``mean``) to dict from metric to Statistic
-        The same as `guided_attention.summaries.summarise` where there is one seed. ``absent`` counts scores of single
+        The same as `guided_attention.evaluation.summary.summarise` where there is one seed. ``absent`` counts scores of single
         records: an organ absent in two seeds counts twice.
     """
     scores = [score for record in results.of(model) for score in record.scores]

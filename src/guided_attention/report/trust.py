@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from guided_attention.calibration import Reliability, expected_calibration_error, pool_reliability
-from guided_attention.report.loading import Results
+from guided_attention.evaluation.calibration import Reliability, expected_calibration_error, pool_reliability
 from guided_attention.report.names import NAMES
+from guided_attention.report.results import Results
 from guided_attention.report.table import Table
 
 __all__ = ["calibration_table", "pooled_reliability"]

@@ -1,22 +1,22 @@
 """Checkers for the exercises of the book: each says whether an answer is right and, if not, what is wrong with it."""
 
-from guided_attention.teaching.ablation import check_floor, check_right_p, check_subjects_needed
-from guided_attention.teaching.attention import (
+from guided_attention.teaching.ch01_data import check_millilitres, check_out_of_phase, check_paired
+from guided_attention.teaching.ch03_position_attention import (
     check_coordinates,
     check_one_pixel,
     check_position_attention,
     check_query_gradient,
 )
-from guided_attention.teaching.comparison import check_ece, check_overshoot, check_pareto
-from guided_attention.teaching.data import check_millilitres, check_out_of_phase, check_paired
-from guided_attention.teaching.evaluation import check_dice, check_msd_both, check_shell_dice
-from guided_attention.teaching.family import check_channel_mask, check_field, check_map_mebibytes, check_silence
+from guided_attention.teaching.ch07_training import check_first_loss, check_patient_rate, check_weight_for_sum
+from guided_attention.teaching.ch08_evaluation import check_dice, check_msd_both, check_shell_dice
+from guided_attention.teaching.ch09_family import check_channel_mask, check_field, check_map_mebibytes, check_silence
+from guided_attention.teaching.ch10_ablation import check_floor, check_right_p, check_subjects_needed
+from guided_attention.teaching.ch11_state_of_the_art import check_ece, check_overshoot, check_pareto
+from guided_attention.teaching.ch12_masks import check_edge_share, check_island_cost, check_keep_largest
+from guided_attention.teaching.ch13_touch import check_half_of_the_attention, check_times_chance
+from guided_attention.teaching.ch14_steps import check_atlas_share, check_two_steps
+from guided_attention.teaching.ch15_live import check_half_gone, check_lost_outside
 from guided_attention.teaching.feedback import Feedback
-from guided_attention.teaching.live import check_half_gone, check_lost_outside
-from guided_attention.teaching.masks import check_edge_share, check_island_cost, check_keep_largest
-from guided_attention.teaching.steps import check_atlas_share, check_two_steps
-from guided_attention.teaching.touch import check_half_of_the_attention, check_times_chance
-from guided_attention.teaching.training import check_first_loss, check_patient_rate, check_weight_for_sum
 
 __all__ = [
     "Feedback",

@@ -14,10 +14,10 @@ from guided_attention.data import Volume
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models import capture_features
 from guided_attention.models.attention import ChannelAttention, Energy
-from guided_attention.widgets.attention import AttentionExplorer, collect, slice_data
 from guided_attention.widgets.first_view import first_channel
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values
-from guided_attention.widgets.pack import pack, pack_pictures, unpack
+from guided_attention.widgets.shared.attention import AttentionExplorer, collect, slice_data
+from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
+from guided_attention.widgets.shared.pack import pack, pack_pictures, unpack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ class ChannelExplorer(AttentionExplorer):
         model : nn.Module, or dict of them
             Any network; with names for several: ``{"untrained": a, "trained": b}``.
         image, labels, **options
-            The slice; see `guided_attention.widgets.inputs.as_slice`.
+            The slice; see `guided_attention.widgets.shared.inputs.as_slice`.
         channel : int, optional
             The channel to start with; default, as scale and step, one of the last network that listens to another; see
             `guided_attention.widgets.first_view.first_channel`. Set the traits for others.

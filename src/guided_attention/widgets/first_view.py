@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from guided_attention.errors import SettingsError
-from guided_attention.widgets.inputs import foreground, middle_of
-from guided_attention.widgets.rows import position_of, row_of
+from guided_attention.widgets.shared.inputs import foreground, middle_of
+from guided_attention.widgets.shared.rows import position_of, row_of
 
 __all__ = ["FirstChannel", "FirstView", "bits_on", "coverage", "first_channel", "first_view"]
 
@@ -55,9 +55,9 @@ def first_view(
     Parameters
     ----------
     maps : sequence of dict
-        What `guided_attention.widgets.rows.pack_maps` returned, with ``scale`` and ``step``; may be empty.
+        What `guided_attention.widgets.shared.rows.pack_maps` returned, with ``scale`` and ``step``; may be empty.
     grey : ndarray of uint8, (H, W)
-        The slice; see `guided_attention.widgets.inputs.grey_values`.
+        The slice; see `guided_attention.widgets.shared.inputs.grey_values`.
     labels : ndarray of uint8, (H, W), optional
         Reference or prediction.
     at : (row, col), optional

@@ -12,12 +12,13 @@ import traitlets
 from torch import nn
 
 from guided_attention.errors import require_choice
-from guided_attention.export import WEIGHTS, Exported, export_network, export_weights
 from guided_attention.files import write_bytes
-from guided_attention.half import halved
-from guided_attention.widgets.base import GuidedWidget
+from guided_attention.models.stored.half import halved
+from guided_attention.models.stored.onnx import Exported, export_network, export_weights
+from guided_attention.models.stored.onnx_weights import WEIGHTS
 from guided_attention.widgets.live_data import RUNTIME_FILES, Image, input_of, live_data, runtime_folder, slices_of
-from guided_attention.widgets.pack import unpack
+from guided_attention.widgets.shared.base import GuidedWidget
+from guided_attention.widgets.shared.pack import unpack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,10 +87,10 @@ class LiveNetwork(GuidedWidget):
         Parameters
         ----------
         path : path
-            What `guided_attention.half.save_half` wrote, or the folder of a run.
+            What `guided_attention.models.stored.half.save_half` wrote, or the folder of a run.
         images : slice, sequence of them, or dict
             What can be chosen; with names, or numbered. Volumes are prepared as in the network's training; see
-            `guided_attention.widgets.inputs.as_slice`.
+            `guided_attention.widgets.shared.inputs.as_slice`.
         weights : str, optional
             Where the page finds this file, relative to itself; default one folder above, in a folder of the same
             name as here (so the chapters find what lies in ``book/weights``).
@@ -99,7 +100,7 @@ class LiveNetwork(GuidedWidget):
         Raises
         ------
         CheckpointError, SettingsError
-            As for `guided_attention.export.export_weights`.
+            As for `guided_attention.models.stored.onnx.export_weights`.
         """
         exported, model, spec = export_weights(path)
         file = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
@@ -130,7 +131,7 @@ class LiveNetwork(GuidedWidget):
         weights, runtime : str
             Where the page finds them; `save` puts them there.
         **inputs
-            ``how`` and ``normalisation``, see `guided_attention.widgets.inputs.as_slice`.
+            ``how`` and ``normalisation``, see `guided_attention.widgets.shared.inputs.as_slice`.
         """
         if size is None:
             size = tuple(slices_of(images, inputs)[0][1].x.shape[2:])

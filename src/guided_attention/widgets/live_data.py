@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from guided_attention.checkout import REPOSITORY, carried
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
-from guided_attention.export import WEIGHTS, Exported
 from guided_attention.models import capture_positions
+from guided_attention.models.stored.onnx import Exported
+from guided_attention.models.stored.onnx_weights import WEIGHTS
+from guided_attention.paths import REPOSITORY, carried
 from guided_attention.widgets.first_view import FirstView, first_view
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values, place_of, predicted
-from guided_attention.widgets.pack import pack, unpack
-from guided_attention.widgets.rows import pack_maps
+from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values, place_of, predicted
+from guided_attention.widgets.shared.pack import pack, unpack
+from guided_attention.widgets.shared.rows import pack_maps
 
 __all__ = ["RUNTIME_FILES", "Image", "input_of", "live_data", "runtime_folder", "slices_of"]
 

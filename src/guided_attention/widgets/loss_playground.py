@@ -12,9 +12,10 @@ import numpy as np
 import traitlets
 
 from guided_attention.errors import DataError, SettingsError
-from guided_attention.losses import LossWeights
-from guided_attention.records import Record, read_record
-from guided_attention.widgets.base import GuidedWidget
+from guided_attention.experiments.record import read_record
+from guided_attention.experiments.run_record import Record
+from guided_attention.training.losses import LossWeights
+from guided_attention.widgets.shared.base import GuidedWidget
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from guided_attention.data import ORGANS, Volume
 from guided_attention.errors import SettingsError
-from guided_attention.metrics import dice, surface_distances, volume_similarity
-from guided_attention.widgets.base import GuidedWidget
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values
-from guided_attention.widgets.metric_masks import cut_off, elsewhere, far_away, grown, moved, speck
-from guided_attention.widgets.pack import pack, unpack
+from guided_attention.evaluation.overlap import dice, volume_similarity
+from guided_attention.evaluation.surfaces import surface_distances
+from guided_attention.widgets.metric_data import cut_off, elsewhere, far_away, grown, moved, speck
+from guided_attention.widgets.shared.base import GuidedWidget
+from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
+from guided_attention.widgets.shared.pack import pack, unpack
 from guided_attention.widgets.volume_data import pack_grey
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class MetricPlayground(GuidedWidget):
     Parameters
     ----------
     image : Volume, Slice, or array (H, W)
-        The slice; see `guided_attention.widgets.inputs.as_slice`.
+        The slice; see `guided_attention.widgets.shared.inputs.as_slice`.
     labels : array (H, W), optional
         Reference classes; a volume brings its own.
     organ : int or str, optional
@@ -68,7 +69,7 @@ class MetricPlayground(GuidedWidget):
     Notes
     -----
     The copy is the reference after `grown`, `cut_off`, `moved` and `speck` of
-    `guided_attention.widgets.metric_masks`, in this order. The browser counts and measures by itself what
+    `guided_attention.widgets.metric_data`, in this order. The browser counts and measures by itself what
     `guided_attention.metrics` does on the one slice as a volume (1, H, W), empty masks included. Distances are in
     voxels, and in mm if the size of a pixel is known. Used in the chapter *Evaluating the network*.
     """

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from guided_attention.data import Volume
 from guided_attention.models import PositionMaps, capture_positions
 from guided_attention.models.attention import PositionAttention
-from guided_attention.widgets.attention import AttentionExplorer, collect, slice_data
 from guided_attention.widgets.first_view import first_view
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values, predicted
-from guided_attention.widgets.pack import pack, unpack
-from guided_attention.widgets.rows import RowSummary, pack_maps, position_of, row_of, summarise
+from guided_attention.widgets.shared.attention import AttentionExplorer, collect, slice_data
+from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values, predicted
+from guided_attention.widgets.shared.pack import pack, unpack
+from guided_attention.widgets.shared.rows import RowSummary, pack_maps, position_of, row_of, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +76,7 @@ class PositionExplorer(AttentionExplorer):
         model : nn.Module, or dict of them
             Any network; with names for several: ``{"untrained": a, "trained": b}``.
         image, labels, **options
-            The slice; see `guided_attention.widgets.inputs.as_slice`.
+            The slice; see `guided_attention.widgets.shared.inputs.as_slice`.
         at : (row, col), optional
             The pixel to start with; default the middle of an organ. Scale, step and organ are those with most to show,
             in the last network; see `guided_attention.widgets.first_view.first_view`. Set the traits for others.

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
-from guided_attention.widgets.attention import AttentionExplorer, slice_data
 from guided_attention.widgets.first_view import first_view
-from guided_attention.widgets.inputs import Slice, as_slice, class_list, grey_values
-from guided_attention.widgets.pack import unpack
-from guided_attention.widgets.stage_data import pack_network, values
+from guided_attention.widgets.shared.attention import AttentionExplorer, slice_data
+from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
+from guided_attention.widgets.shared.pack import unpack
+from guided_attention.widgets.stepper_data import pack_network, values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ class RefinementStepper(AttentionExplorer):
             With two attention steps; with names for several, which stand side by side:
             ``{"unguided": a, "guided": b}``.
         image, labels, **options
-            The slice; see `guided_attention.widgets.inputs.as_slice`.
+            The slice; see `guided_attention.widgets.shared.inputs.as_slice`.
         at : (row, col), optional
             The pixel that asks; default the middle of an organ. Scale, step and organ are those with most to show, in
             the last network; see `guided_attention.widgets.first_view.first_view`. Set the traits for others.

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
-from guided_attention.metrics import mean_surface_distance
-from guided_attention.prediction import predict_volume
-from guided_attention.widgets.base import GuidedWidget
-from guided_attention.widgets.inputs import class_list, grey_values
-from guided_attention.widgets.pack import pack, unpack
+from guided_attention.evaluation.overlap import mean_surface_distance
+from guided_attention.evaluation.predict import predict_volume
+from guided_attention.widgets.shared.base import GuidedWidget
+from guided_attention.widgets.shared.inputs import class_list, grey_values
+from guided_attention.widgets.shared.pack import pack, unpack
 from guided_attention.widgets.volume_data import as_classes, as_image, body, pack_grey
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class VolumeBrowser(GuidedWidget):
     The page holds the body's bounding box. Labels are exact; grey values are as fine as `volume_data.GREY_BYTES`
     allows (the widget says how fine). Dice and volume similarity (eq. 12, 13) are counted in the browser, for the
     slice and for the volume; the mean surface distance (eq. 14) of the volume, in mm, comes from
-    `guided_attention.metrics.mean_surface_distance`. Used in the chapter *Looking at the masks*.
+    `guided_attention.evaluation.overlap.mean_surface_distance`. Used in the chapter *Looking at the masks*.
     """
 
     _script = "volume_browser"

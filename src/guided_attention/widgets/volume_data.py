@@ -10,8 +10,8 @@ from torch import Tensor
 
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
-from guided_attention.widgets.inputs import foreground, grey_values
-from guided_attention.widgets.pack import pack, pack_pictures
+from guided_attention.widgets.shared.inputs import foreground, grey_values
+from guided_attention.widgets.shared.pack import pack, pack_pictures
 
 __all__ = ["GREY_BYTES", "as_classes", "as_image", "body", "pack_grey"]
 

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from guided_attention.checkout import home
 from guided_attention.errors import SettingsError, require_choice
+from guided_attention.paths import home
 
 __all__ = ["PRESETS", "SUBJECT_IDS", "PhantomSettings", "phantom_folder", "phantom_settings", "subject_ids"]
 

@@ -1,0 +1,1 @@
+"""Fetch a data set: download that goes on where it stopped, verify, unpack."""

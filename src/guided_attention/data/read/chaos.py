@@ -1,0 +1,172 @@
+"""One subject of CHAOS: DICOM slices and label pictures to a `Volume` (chapter *From scanner to tensor*).
+
+Layout, as released (Kavur et al., CHAOS, Zenodo record 3431873): ``ID/T1DUAL/DICOM_anon/{InPhase,OutPhase}/*.dcm``,
+``ID/T1DUAL/Ground/*.png``, ``ID/T2SPIR/{DICOM_anon,Ground}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from guided_attention.data.integrity import Findings
+from guided_attention.data.read.dicom_series import check_alike, order_slices, stack_affine
+from guided_attention.data.read.dicom_slice import DicomSlice, dicom_files, read_slice
+from guided_attention.data.read.label_png import read_labels
+from guided_attention.data.read.orientation import spacing_of, to_radiological
+from guided_attention.data.volume import Volume
+from guided_attention.errors import DataError, require_choice
+
+__all__ = ["PHASES", "SEQUENCES", "inspect_chaos_subject", "read_chaos_subject"]
+
+SEQUENCES = ("T1DUAL", "T2SPIR")
+PHASES = ("in", "out")
+_FOLDERS = {"in": "InPhase", "out": "OutPhase"}
+
+
+def read_chaos_subject(folder: str | Path, sequence: str = "T1DUAL", phase: str = "in") -> Volume:
+    """Read one subject.
+
+    Parameters
+    ----------
+    folder : str or Path
+        ``.../MR/ID``; its name becomes the subject's.
+    sequence : {"T1DUAL", "T2SPIR"}
+        Which of the two scans.
+    phase : {"in", "out"}
+        Which echo of T1DUAL: fat and water in phase (the later echo; the paper's choice) or out of phase. T2SPIR
+        has one echo only, the argument then does not count.
+
+    Returns
+    -------
+    Volume
+        Grey values after RescaleSlope and RescaleIntercept, at the matrix of the scanner; labels, or None where
+        there is no ``Ground`` folder (CHAOS's test subjects); spacing from positions; the affine.
+
+    Raises
+    ------
+    DataError
+        If anything is wrong with any file; the message names all of them.
+    SettingsError
+        If sequence or phase is unknown.
+    """
+    findings = Findings(Path(folder).name)
+    volume = inspect_chaos_subject(folder, sequence, phase, findings)
+    findings.raise_if_any()
+    return volume
+
+
+def inspect_chaos_subject(
+    folder: str | Path, sequence: str, phase: str, findings: Findings, need_labels: bool = False
+) -> Volume | None:
+    """Read one subject, note everything that is wrong; a volume only if nothing is.
+
+    Parameters
+    ----------
+    folder, sequence, phase
+        As for `read_chaos_subject`.
+    findings : Findings
+        Gets the problems.
+    need_labels : bool
+        Whether a missing ``Ground`` folder is a problem.
+
+    Returns
+    -------
+    Volume or None
+    """
+    require_choice("sequence", sequence, SEQUENCES)
+    require_choice("phase", phase, PHASES)
+    scan, subject = Path(folder) / sequence, Path(folder).name
+    phases = sequence == "T1DUAL"
+    shown = scan / "DICOM_anon" / (_FOLDERS[phase] if phases else "")
+    named = scan / "DICOM_anon" / (_FOLDERS["in"] if phases else "")  # labels carry the names of in-phase images
+    for place in dict.fromkeys((shown, named)):
+        if not place.is_dir():
+            findings.add(place, "is not a folder; expected DICOM slices there, as in CHAOS")
+            return None
+    slices = _read_folder(shown, findings)
+    partners = slices if named == shown else _read_folder(named, findings, pixels=False)
+    if phases:
+        _check_echoes(scan / "DICOM_anon", phase, slices, partners, findings)
+    ordered = names = order_slices(slices, shown, findings)
+    if named != shown:
+        names = order_slices(partners, named, findings)
+        _check_partners(ordered, names, findings)
+    labels = None
+    if (scan / "Ground").is_dir():
+        matrices = {s.path.stem: s.shape for s in partners}
+        labels = read_labels(
+            scan / "Ground", {path.stem: matrices.get(path.stem) for path in dicom_files(named)}, findings
+        )
+    elif need_labels:
+        findings.add(scan / "Ground", "is not a folder; expected label pictures there, as in CHAOS")
+    return None if findings else _stack(ordered, names, labels, subject)
+
+
+def _read_folder(folder: Path, findings: Findings, pixels: bool = True) -> list[DicomSlice]:
+    slices = []
+    for path in dicom_files(folder):
+        try:
+            slices.append(read_slice(path, pixels))
+        except DataError as error:
+            findings.add(path, str(error))
+    check_alike(slices, findings)
+    return slices
+
+
+def _check_echoes(
+    folder: Path, phase: str, slices: Sequence[DicomSlice], partners: Sequence[DicomSlice], findings: Findings
+) -> None:
+    """In phase is the later echo (4.6 ms at 1.5 T, 2.3 ms out of phase): folders that say otherwise were swapped."""
+    inside = _echo(partners)
+    outside = _echo(slices) if phase == "out" else _echo(_headers(folder / _FOLDERS["out"]))
+    if inside is not None and outside is not None and inside <= outside:
+        findings.add(
+            folder / _FOLDERS[phase],
+            f"expected a longer EchoTime in phase than out of phase, found {inside} ms in InPhase and {outside} ms in "
+            "OutPhase (folders swapped?)",
+        )
+
+
+def _headers(folder: Path) -> list[DicomSlice]:
+    """Read the headers of images that are not asked for; what is wrong with them is not today's question."""
+    found = []
+    for path in dicom_files(folder)[:3]:
+        try:
+            found.append(read_slice(path, pixels=False))
+        except DataError:
+            continue
+    return found
+
+
+def _echo(slices: Sequence[DicomSlice]) -> float | None:
+    times = [s.echo_time for s in slices if s.echo_time is not None]
+    return float(np.median(times)) if times else None
+
+
+def _check_partners(ordered: Sequence[DicomSlice], names: Sequence[DicomSlice], findings: Findings) -> None:
+    """Out-of-phase images have other file names than the labels; their place in the stack pairs them."""
+    if len(ordered) != len(names):
+        place = ordered[0].path.parent if ordered else names[0].path.parent if names else Path()
+        findings.add(place, f"expected as many slices as in phase, found {len(ordered)} and {len(names)}")
+        return
+    for image, partner in zip(ordered, names, strict=True):
+        apart = float(np.linalg.norm(image.position - partner.position))
+        if apart > 0.5 * float(min(image.pixel_spacing)) or image.shape != partner.shape:
+            findings.add(
+                image.path,
+                f"expected the place and matrix of {partner.path.name} (in phase), found them {apart:.2f} mm apart, "
+                f"{image.shape} against {partner.shape} pixels",
+            )
+
+
+def _stack(
+    ordered: Sequence[DicomSlice], names: Sequence[DicomSlice], labels: dict[str, np.ndarray] | None, subject: str
+) -> Volume:
+    arrays = [np.stack([s.pixels for s in ordered])]
+    if labels is not None:
+        arrays.append(np.stack([labels[s.path.stem] for s in names]))
+    (image, *masks), affine = to_radiological(arrays, stack_affine(ordered))
+    return Volume(image, masks[0] if masks else None, spacing_of(affine), subject, affine)

@@ -1,0 +1,220 @@
+"""NIfTI files to a `Volume` and back (chapter *From scanner to tensor*)."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from guided_attention.data.integrity import Findings, decoding, grey_values
+from guided_attention.data.read.orientation import default_affine, from_radiological, spacing_of, to_radiological
+from guided_attention.data.volume import CLASSES, Volume
+from guided_attention.errors import DataError, SettingsError, require_choice
+
+__all__ = ["inspect_nifti", "read_nifti", "subject_name", "write_nifti"]
+
+_ENDINGS = (".nii.gz", ".nii")
+#: Largest distance, in mm, by which image and label may disagree about where a corner of the volume is.
+_SAME_PLACE = 0.01
+
+
+def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> Volume:
+    """Read an image, and its labels if a file is given.
+
+    Parameters
+    ----------
+    image_path : str or Path
+        ``.nii`` or ``.nii.gz``, three axes in any order and direction. ``SUBJECT_image.nii.gz`` and nnU-Net's
+        ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
+    label_path : str or Path, optional
+        Of the same matrix and affine; values are indices into `CLASSES`.
+
+    Returns
+    -------
+    Volume
+        Reoriented to superior, posterior, left; voxels are moved, not interpolated. `write_nifti` writes it back to
+        the same place in the world.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, is cut, holds NaN, other values than classes, or the two do not fit together. The
+        message names both files if both are at fault.
+    """
+    findings = Findings(subject_name(image_path))
+    volume = inspect_nifti(image_path, label_path, findings)
+    findings.raise_if_any()
+    return volume
+
+
+def inspect_nifti(image_path: str | Path, label_path: str | Path | None, findings: Findings) -> Volume | None:
+    """Read as `read_nifti` does, but note problems in ``findings``; a volume only if there is none."""
+    image = _load(Path(image_path), findings)
+    label = None if label_path is None else _load(Path(label_path), findings)
+    pixels = None
+    if image is not None:
+        try:
+            pixels = grey_values(image[0])
+        except DataError as error:
+            findings.add(image_path, str(error))
+    if label is not None:
+        _check_classes(label[0], label_path, findings)
+    if image is not None and label is not None:
+        _check_fit(image, label, label_path, Path(image_path).name, findings)
+    if findings:
+        return None
+    arrays = [pixels] + ([] if label is None else [label[0].astype(np.uint8)])
+    (pixels, *masks), affine = to_radiological(arrays, image[1])
+    name = subject_name(image_path)
+    return Volume(pixels, masks[0] if masks else None, spacing_of(affine), name, affine)
+
+
+def subject_name(path: str | Path) -> str:
+    """Return the subject that a file name stands for: without ending, ``_image``, ``_label`` or ``_0000``."""
+    name = Path(path).name
+    for ending in (*_ENDINGS, "_image", "_label", "_0000"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return array (D, H, W) and affine, or None after noting why not."""
+    if not path.name.endswith(_ENDINGS):
+        findings.add(path, "expected a name that ends in .nii or .nii.gz")
+        return None
+    try:
+        with decoding("NIfTI"):
+            content = path.read_bytes()
+            # all of it, so that the sum at the very end is checked too
+            content = gzip.decompress(content) if path.name.endswith(".gz") else content
+            nifti = _parse(content)
+            array, affine = np.asanyarray(nifti.dataobj), np.array(nifti.affine, float)
+    except DataError as error:
+        findings.add(path, str(error))
+        return None
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3 or array.dtype.kind not in "iuf":
+        findings.add(path, f"expected real numbers on 3 axes, found {array.dtype} of shape {array.shape}")
+    elif not _maps_to_space(affine):
+        findings.add(path, f"expected an affine that maps voxels to space, found {affine[:3].tolist()}")
+    else:
+        return array.T, affine  # NIfTI's axes are (column, row, slice)
+    return None
+
+
+def _maps_to_space(affine: np.ndarray) -> bool:
+    """Whether three axes stay three: no column vanishes, no two point the same way."""
+    sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    if not np.isfinite(sizes).all() or not np.isfinite(affine).all() or sizes.min() < 1e-6:
+        return False
+    return abs(np.linalg.det(affine[:3, :3] / sizes)) > 1e-2
+
+
+def _parse(content: bytes) -> Any:
+    from nibabel.nifti1 import Nifti1Image
+    from nibabel.nifti2 import Nifti2Image
+
+    second = content[:4] in [(540).to_bytes(4, order) for order in ("little", "big")]  # size of the header
+    return (Nifti2Image if second else Nifti1Image).from_bytes(content)
+
+
+def _check_classes(values: np.ndarray, path: str | Path, findings: Findings) -> None:
+    found = np.unique(values)
+    wrong = found[~np.isin(found, range(len(CLASSES)))]
+    if wrong.size:
+        listed = ", ".join(f"{v:g}" for v in wrong[:8]) + (", ..." if wrong.size > 8 else "")
+        names = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
+        findings.add(path, f"expected the classes {names}; found {listed} as well")
+
+
+def _check_fit(image: tuple, label: tuple, path: str | Path, of: str, findings: Findings) -> None:
+    (pixels, here), (classes, there) = image, label
+    if pixels.shape != classes.shape:
+        findings.add(path, f"expected the image's shape {pixels.shape[::-1]} ({of}), found {classes.shape[::-1]}")
+        return
+    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in pixels.shape[::-1]]), axis=-1).reshape(-1, 3)
+    apart = np.abs(np.c_[corners, np.ones(8)] @ (here - there)[:3].T).max()
+    if apart > _SAME_PLACE:
+        findings.add(path, f"expected the affine of {of}, found one that puts a corner {apart:.3g} mm elsewhere")
+
+
+def _on_the_grid_of(path: Path, array: np.ndarray, affine: np.ndarray, subject: str) -> tuple[np.ndarray, np.ndarray]:
+    findings = Findings(subject)
+    found = _load(path, findings)
+    findings.raise_if_any()
+    (grid,), turned = to_radiological([found[0]], found[1])
+    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in array.shape[::-1]]), axis=-1).reshape(-1, 3)
+    apart = np.abs(np.c_[corners, np.ones(8)] @ (turned - affine)[:3].T).max()
+    if grid.shape != array.shape or apart > _SAME_PLACE:
+        raise SettingsError(
+            f"like={str(path)!r} is not the file from which subject {subject!r} was read: it has shape {grid.shape} "
+            f"and a corner {apart:.3g} mm elsewhere; the volume has shape {array.shape}."
+        )
+    return from_radiological(array, found[1]), found[1]
+
+
+def write_nifti(
+    volume: Volume,
+    path: str | Path,
+    what: Literal["auto", "image", "labels"] = "auto",
+    *,
+    like: str | Path | None = None,
+) -> Path:
+    """Write a volume's labels or image, whole or not at all.
+
+    Parameters
+    ----------
+    volume : Volume
+        Its affine becomes the file's; without one, a diagonal one is made from the spacing.
+    path : str or Path
+        Ends in ``.nii`` or ``.nii.gz``; folders are made, an existing file is replaced.
+    what : {"auto", "image", "labels"}
+        ``"auto"`` writes the labels where there are any, else the image. Labels are uint8, images float32.
+    like : str or Path, optional
+        The NIfTI file from which the volume was read. The new file then has its order of voxels and its affine:
+        voxel (i, j, k) of one is voxel (i, j, k) of the other. Without it the order is this package's, superior,
+        posterior, left: the same place in the world, other indices.
+
+    Returns
+    -------
+    Path
+        ``path``. The same volume gives the same bytes.
+
+    Raises
+    ------
+    SettingsError
+        If the ending is another one, labels are asked for and there are none, or ``like`` is not on the volume's grid.
+    DataError
+        If ``like`` cannot be read.
+    """
+    from nibabel.nifti1 import Nifti1Image
+
+    path = Path(path)
+    require_choice("what", what, ("auto", "image", "labels"))
+    if not path.name.endswith(_ENDINGS):
+        raise SettingsError(f"path={str(path)!r} must end in .nii or .nii.gz.")
+    if what == "labels" and volume.labels is None:
+        raise SettingsError(f"what='labels': subject {volume.subject!r} has no labels; write its image instead.")
+    array = volume.image if what == "image" or volume.labels is None else volume.labels
+    affine = default_affine(volume.spacing) if volume.affine is None else volume.affine
+    if like is not None:
+        array, affine = _on_the_grid_of(Path(like), array, affine, volume.subject)
+    nifti = Nifti1Image(array.T, affine)
+    nifti.header.set_xyzt_units("mm")
+    nifti.set_sform(affine, code=1)
+    nifti.set_qform(affine, code=1)
+    content = nifti.to_bytes()
+    if path.name.endswith(".gz"):
+        content = gzip.compress(content, compresslevel=5, mtime=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,74 @@
+"""From a trained network to scores: whole volumes in, metrics out (chapter *Evaluating the network*)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import nn
+
+from guided_attention.data.volume import Volume
+from guided_attention.evaluation.predict import predict_with_confidence
+from guided_attention.evaluation.scores import SubjectScores, evaluate_subject
+from guided_attention.progress import progress_bar
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: nn.Module,
+    volumes: Iterable[Volume],
+    *,
+    size: int,
+    how: str = "crop",
+    normalisation: str = "percentile",
+    batch_size: int = 8,
+    device: str | torch.device = "cpu",
+    precision: str = "32-true",
+    on_prediction: Callable[[Volume], None] | None = None,
+    progress: bool = True,
+) -> tuple[SubjectScores, ...]:
+    """Predict and score volumes one after the other, with a progress bar.
+
+    Parameters
+    ----------
+    model, size, how, normalisation, batch_size, device, precision
+        As for `predict_volume`.
+    volumes : iterable of Volume
+        Each with reference labels. A generator keeps only one of them in memory.
+    on_prediction : callable, optional
+        Is given each predicted volume, for example to write it.
+    progress : bool
+        Show the bar.
+
+    Returns
+    -------
+    tuple of SubjectScores
+        In the order of ``volumes``; `summarise` averages them.
+
+    Raises
+    ------
+    DataError
+        If a volume has no labels.
+    NotFiniteError
+        If the network gives NaN or infinity.
+    """
+    total = len(volumes) if hasattr(volumes, "__len__") else None
+    scores = []
+    with progress_bar(volumes, show=progress, total=total, desc="evaluating", unit="volume") as bar:
+        for volume in bar:
+            prediction, confidence = predict_with_confidence(
+                model,
+                volume,
+                size=size,
+                how=how,
+                normalisation=normalisation,
+                batch_size=batch_size,
+                device=device,
+                precision=precision,
+            )
+            scores.append(evaluate_subject(prediction, volume, confidence))
+            bar.set_postfix(subject=volume.subject, dsc=f"{scores[-1].mean('dsc'):.3f}")
+            if on_prediction is not None:
+                on_prediction(prediction)
+    return tuple(scores)

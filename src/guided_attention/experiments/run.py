@@ -1,0 +1,219 @@
+"""One cell of the grid model x fold x seed: from a data source to a trained, evaluated network and its record.
+
+Chapter *Training the network* runs one; the command line runs the same function.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import nn
+
+from guided_attention.data import DataSource, Fold, Volume
+from guided_attention.data.volume import CLASSES
+from guided_attention.errors import CheckpointError, SettingsError
+from guided_attention.evaluation.volumes import evaluate
+from guided_attention.experiments.label_volumes import masks_path, read_masks, write_masks
+from guided_attention.experiments.record import read_record, record_path, write_record
+from guided_attention.experiments.run_record import Cost, Model, Record, Split, make_record
+from guided_attention.experiments.same_data import data_difference
+from guided_attention.experiments.trial import Cell, choose_fold, describe
+from guided_attention.models import build_model
+from guided_attention.models.stored.weights import ModelSpec, save_network
+from guided_attention.provenance import peak_memory
+from guided_attention.training.devices import is_first_process, require_devices
+from guided_attention.training.loop import fit
+from guided_attention.training.settings import Preset
+
+__all__ = ["run_cell"]
+
+
+def run_cell(
+    cell: Cell,
+    source: DataSource,
+    preset: Preset,
+    out_dir: str | Path,
+    *,
+    results: str | Path | None = None,
+    weights: str | Path | None = None,
+    accelerator: str = "auto",
+    devices: int = 1,
+    resident: bool = False,
+    progress: bool = True,
+) -> Record:
+    """Check the data, train, evaluate the test subjects as whole volumes, and write down everything.
+
+    Parameters
+    ----------
+    cell : Cell
+        What to train.
+    source : DataSource
+        From `guided_attention.data.open_source`. It is checked completely before anything else happens, unless it
+        is verified already.
+    preset : Preset
+        Network size and protocol.
+    out_dir : path
+        Gets checkpoints, ``history.csv``, ``model.safetensors``, ``model.json``, ``record.json`` and
+        ``predictions.npz``. An interrupted run goes on from there; a second process waits until the first has
+        finished.
+    results : path, optional
+        Also write the record to ``results/DATASET/MODEL/foldK-seedS.json``, and beside it the predicted masks if the
+        data are synthetic: masks of patients stay in ``out_dir``.
+    weights : path, optional
+        ImageNet weights of the backbone.
+    accelerator, devices, resident, progress
+        As for `guided_attention.training.loop.fit`.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    DataError
+        If the check finds anything; the message is the whole report.
+    SettingsError, CheckpointError
+        If an argument cannot work, or ``out_dir`` or ``results`` hold another run (network, data, fold, seed,
+        settings).
+    """
+    fold = choose_fold(source, cell.fold)
+    target = None if results is None else record_path(results, source.name, cell.model, cell.fold, cell.seed)
+    there = read_record(target) if target is not None and target.exists() else None
+    if there is not None and there.preset != preset.name:
+        raise SettingsError(
+            f"{target} is a record of preset {there.preset!r}; a run of preset {preset.name!r} must not replace it. "
+            "Give another results folder."
+        )
+    require_devices(accelerator, devices)
+    options = preset.model_options(cell.model)
+    torch.manual_seed(cell.seed)
+    model = build_model(cell.model, **options, **({} if weights is None else {"weights": str(weights)}))
+    source = source.verified()
+    if there is not None and (different := data_difference(there, source.fingerprints)):
+        raise SettingsError(
+            f"{target} is a record of other data than {source.path} ({different}) and is not replaced. Give another "
+            "results folder."
+        )
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    # Of the processes that share one training only the first takes the lock and writes.
+    with FileLock(out_dir / ".lock") if is_first_process() else nullcontext():
+        record = _train_and_evaluate(
+            model,
+            Model(cell.model, options),
+            cell,
+            fold,
+            source,
+            preset,
+            out_dir,
+            accelerator=accelerator,
+            devices=devices,
+            resident=resident,
+            progress=progress,
+            origin={
+                # without digests: `fit` keeps those of the volumes that it is handed
+                "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests"},
+                "model": cell.model,
+                "options": options,
+                "pretrained": weights is not None,
+            },
+        )
+    if target is not None and is_first_process():
+        if record.dataset.synthetic:
+            write_masks(masks_path(target), read_masks(out_dir / "predictions.npz"))
+        write_record(record, target)
+    return record
+
+
+def _train_and_evaluate(
+    model: nn.Module,
+    described: Model,
+    cell: Cell,
+    fold: Fold,
+    source: DataSource,
+    preset: Preset,
+    out_dir: Path,
+    *,
+    progress: bool,
+    **how: Any,
+) -> Record:
+    settings = replace(preset.fit, seed=cell.seed)
+    start = time.perf_counter()
+    result = fit(
+        model,
+        _read(source, fold.train),
+        _read(source, fold.validation),
+        settings,
+        out_dir,
+        progress=progress,
+        **how,
+    )
+    kept = out_dir / "record.json"
+    written = [out_dir / name for name in ("record.json", "model.safetensors", "predictions.npz")]
+    if result.resumed_from == settings.epochs and all(path.exists() for path in written):
+        finished = read_record(kept)
+        if different := data_difference(finished, source.fingerprints):
+            raise CheckpointError(
+                f"{kept}: this run was tested on other data than {source.path} ({different}). Give another output "
+                "folder, or delete this one."
+            )
+        return finished  # what was measured then stands
+    trained = time.perf_counter()
+    # The sum over epochs also counts what ran before an interruption; the clock counts reading and resizing once.
+    training = max(trained - start, sum(entry["seconds"] for entry in result.history))
+    device = next(model.parameters()).device
+    masks: dict[str, np.ndarray] = {}
+
+    def keep(prediction: Volume) -> None:
+        masks[prediction.subject] = prediction.labels
+
+    scores = evaluate(
+        model,
+        _read(source, fold.test),
+        **asdict(settings.inputs),
+        batch_size=settings.batch_size,
+        device=device,
+        precision=settings.precision,
+        on_prediction=keep,
+        progress=progress,
+    )
+    cost = Cost(round(training, 1), round(time.perf_counter() - trained, 1), peak_memory(device))
+    record = make_record(
+        dataset=describe(source),
+        model=described,
+        preset=preset.name,
+        settings={**settings.as_dict(), **({"changed": result.changed} if result.changed else {})},
+        seed=cell.seed,
+        split=Split(cell.fold, fold.train, fold.validation, fold.test),
+        scores=scores,
+        curve=result.history,
+        cost=cost,
+        device=device,
+    )
+    notes = {
+        "dataset": source.name,
+        "synthetic": record.dataset.synthetic,
+        "preset": preset.name,
+        "fold": cell.fold,
+        "seed": cell.seed,
+        "epoch": result.best_epoch,
+        "commit": record.provenance.commit,
+    }
+    spec = ModelSpec(cell.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
+    if is_first_process():
+        save_network(out_dir / "model.safetensors", model, spec)
+        write_masks(out_dir / "predictions.npz", masks)
+        write_record(record, kept)
+    return record
+
+
+def _read(source: DataSource, subjects: Sequence[str]) -> list[Volume]:
+    return [source.read(subject) for subject in subjects]

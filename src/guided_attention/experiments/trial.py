@@ -1,0 +1,92 @@
+"""A cell of the grid model x fold x seed, and where its run belongs (chapter *Training the network*)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from guided_attention.data import DataSource, Fold, folds_for
+from guided_attention.errors import DataError, SettingsError
+from guided_attention.experiments.run_record import DataSet
+from guided_attention.paths import REPOSITORY, home
+
+__all__ = ["Cell", "choose_fold", "describe", "results_folder", "run_folder", "runs_folder"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: which network, on which split, from which random numbers.
+
+    Parameters
+    ----------
+    model : str
+        One of `guided_attention.models.MODELS`.
+    fold : int
+        0, 1 or 2.
+    seed : int
+        Of the weights, the order of the slices and the augmentation.
+    """
+
+    model: str
+    fold: int = 0
+    seed: int = 0
+
+
+def runs_folder() -> Path:
+    """Return where the chapters keep what they train.
+
+    The folder that the environment variable ``GUIDED_ATTENTION_RUNS`` names; without it ``runs`` in the repository,
+    or in the working directory where the package is installed without one.
+    """
+    return _folder("GUIDED_ATTENTION_RUNS", "runs")
+
+
+def results_folder() -> Path:
+    """Return where the recorded runs are that the chapters read (chapters *Ablation* and *State of the art*).
+
+    The folder that the environment variable ``GUIDED_ATTENTION_RESULTS`` names; without it ``results`` in the
+    repository, or in the working directory where the package is installed without one.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder: an installed package does not bring the records.
+    """
+    folder = _folder("GUIDED_ATTENTION_RESULTS", "results")
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder; expected the recorded runs, which lie in results/ of the book's repository and "
+            f"do not come with the package. Fetch it (git clone --depth 1 {REPOSITORY}), and set the environment "
+            "variable GUIDED_ATTENTION_RESULTS to its folder results."
+        )
+    return folder
+
+
+def _folder(variable: str, name: str) -> Path:
+    named = os.environ.get(variable)
+    return Path(named) if named else home() / name
+
+
+def run_folder(root: str | Path, dataset: str, cell: Cell, preset: str) -> Path:
+    """Return where the run of a cell belongs: ``ROOT/DATASET/MODEL/PRESET-foldK-seedS``."""
+    return Path(root) / dataset / cell.model / f"{preset}-fold{cell.fold}-seed{cell.seed}"
+
+
+def choose_fold(source: DataSource, index: int) -> Fold:
+    """Return one fold of a data source, or raise a `SettingsError` that says how many there are."""
+    folds = folds_for(source.subjects)
+    if not 0 <= index < len(folds):
+        raise SettingsError(f"fold={index} does not exist; choose 0 to {len(folds) - 1}.")
+    return folds[index]
+
+
+def describe(source: DataSource) -> DataSet:
+    """Return what a record says of its data, their digests where the source is verified.
+
+    NIfTI files do not tell their sequence, their folder's name has to.
+    """
+    sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
+    digests = {subject: found.digest for subject, found in source.fingerprints.items()} or None
+    stated = "not stated" if source.kind == "nifti" else sequence
+    return DataSet(source.name, stated, source.kind == "phantom", digests)

@@ -1,0 +1,209 @@
+"""The records of one data set, checked to be comparable (chapters *Ablation* and *State of the art*)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from guided_attention.data.source import natural_order
+from guided_attention.errors import DataError
+from guided_attention.experiments.record import read_record, record_path
+from guided_attention.experiments.run_record import DataSet, Record
+from guided_attention.models import MODELS
+
+__all__ = ["Results", "load_results"]
+
+#: Differences that an error names, at most.
+_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Results:
+    """Records that may stand in one table: one data set, one preset, the same splits. Made by `load_results`.
+
+    Parameters
+    ----------
+    root : Path
+        The results folder.
+    dataset : DataSet
+    preset : str
+    quick : bool
+        True for all but the published protocol.
+    records : mapping from network to tuple of Record
+        Networks in the order of `MODELS`, records by fold and seed.
+    """
+
+    root: Path
+    dataset: DataSet
+    preset: str
+    quick: bool
+    records: Mapping[str, tuple[Record, ...]]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Networks with a record."""
+        return tuple(self.records)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Networks of the book without a record."""
+        return tuple(model for model in MODELS if model not in self.records)
+
+    @property
+    def cells(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (fold, seed) that any network has."""
+        return tuple(sorted({(r.split.fold, r.seed) for records in self.records.values() for r in records}))
+
+    @property
+    def gaps(self) -> tuple[tuple[str, int, int], ...]:
+        """Cells (network, fold, seed) that another network has and this one lacks."""
+        have = {(model, r.split.fold, r.seed) for model, records in self.records.items() for r in records}
+        return tuple((m, *cell) for m in self.records for cell in self.cells if (m, *cell) not in have)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Test subjects of all folds."""
+        return natural_order({s for records in self.records.values() for r in records for s in r.split.test})
+
+    @property
+    def label(self) -> str:
+        """What every table and figure must say about its numbers."""
+        kind = "synthetic, " if self.dataset.synthetic else ""
+        how = "quick run" if self.quick else "published protocol"
+        folds, seeds = (sorted({cell[i] for cell in self.cells}) for i in (0, 1))
+        return (
+            f"{self.dataset.name}, {kind}{how} (preset {self.preset}), {_list('fold', folds)}, {_list('seed', seeds)}, "
+            f"{len(self.subjects)} test subjects"
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences that belong below every table: missing networks, gaps."""
+        found = []
+        if self.missing:
+            found.append(f"Without a record: {', '.join(self.missing)}.")
+        if self.gaps:
+            gaps = ", ".join(f"{model} fold {fold} seed {seed}" for model, fold, seed in self.gaps)
+            found.append(f"Networks were not tested on the same subjects or seeds; missing cells: {gaps}.")
+        return tuple(found)
+
+    def of(self, model: str) -> tuple[Record, ...]:
+        """Return the records of one network, or raise a `DataError` that says which networks have some."""
+        if model not in self.records:
+            raise DataError(
+                f"{self.root / self.dataset.name}: there is no record of model {model!r}; "
+                f"found {', '.join(self.models)}. Make it with `guided-attention experiment --models {model}`."
+            )
+        return self.records[model]
+
+
+def load_results(
+    root: str | Path,
+    dataset: str,
+    preset: str | None = None,
+    folds: Iterable[int] | None = None,
+    seeds: Iterable[int] | None = None,
+) -> Results:
+    """Read the records of one data set and check that they may stand in one table.
+
+    Parameters
+    ----------
+    root : path
+        The results folder, with ``DATASET/MODEL/foldK-seedS.json``.
+    dataset : str
+        Name of the data set; two of them never mix.
+    preset : str, optional
+        Only records of this preset. Needed where records of several lie side by side.
+    folds, seeds : iterable of int, optional
+        Only these.
+
+    Raises
+    ------
+    DataError
+        If there is no record, a record is damaged or not in its place, or records of different presets, settings,
+        network sizes, splits, images or labels would be mixed: the message names the files.
+    """
+    root = Path(root)
+    folder = root / dataset
+    folds, seeds = (None if chosen is None else set(chosen) for chosen in (folds, seeds))
+    found: dict[Path, Record] = {}
+    for path in sorted(folder.glob("*/fold*-seed*.json")):
+        record = read_record(path)
+        _check_place(root, path, record)
+        wanted = (preset in (None, record.preset), folds is None or record.split.fold in folds)
+        if all(wanted) and (seeds is None or record.seed in seeds):
+            found[path] = record
+    if not found:
+        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        raise DataError(
+            f"{folder}: expected records MODEL/foldK-seedS.json"
+            + "".join(
+                f", {n} {v}" for n, v in (("preset", preset), ("folds", folds), ("seeds", seeds)) if v is not None
+            )
+            + f"; found none. Data sets in {root}: {', '.join(there) or 'none'}."
+        )
+    _check_comparable(found)
+    order = {model: i for i, model in enumerate(MODELS)}
+    ranked = sorted(found.values(), key=lambda r: (order[r.model.name], r.split.fold, r.seed))
+    records: dict[str, tuple[Record, ...]] = {}
+    for record in ranked:
+        records[record.model.name] = (*records.get(record.model.name, ()), record)
+    first = ranked[0]
+    dataset = next((r.dataset for r in ranked if r.dataset.digests is not None), first.dataset)
+    return Results(root, dataset, first.preset, any(r.quick for r in ranked), records)
+
+
+def _check_place(root: Path, path: Path, record: Record) -> None:
+    expected = record_path(root, record.dataset.name, record.model.name, record.split.fold, record.seed)
+    if expected != path:
+        raise DataError(f"{path}: what it says of itself belongs to {expected}. Move it there, or make it again.")
+    if record.model.name not in MODELS:
+        raise DataError(f"{path}: model {record.model.name!r} is unknown; expected one of {', '.join(MODELS)}.")
+
+
+def _check_comparable(found: Mapping[Path, Record]) -> None:
+    _demand_one("preset", {path: r.preset for path, r in found.items()}, "Choose one with the argument preset.")
+    _demand_one("data set", {path: replace(r.dataset, digests=None) for path, r in found.items()})
+    _demand_one("data", {p: dict(r.dataset.digests) for p, r in found.items() if r.dataset.digests is not None})
+    _demand_one("settings", {path: {**r.settings, "seed": None} for path, r in found.items()})
+    for model in {r.model.name for r in found.values()}:
+        _demand_one(
+            f"options of {model}", {p: dict(r.model.options) for p, r in found.items() if r.model.name == model}
+        )
+    for fold in {r.split.fold for r in found.values()}:
+        _demand_one(f"split of fold {fold}", {p: r.split for p, r in found.items() if r.split.fold == fold})
+        # Records without digests can at least not be of other labels.
+        _demand_one(f"reference of fold {fold}", {p: _reference(r) for p, r in found.items() if r.split.fold == fold})
+    fold_of: dict[str, tuple[int, Path]] = {}
+    for path, record in found.items():
+        for subject in record.split.test:
+            fold, other = fold_of.setdefault(subject, (record.split.fold, path))
+            if fold != record.split.fold:
+                raise DataError(
+                    f"{other} and {path}: subject {subject!r} is a test subject of folds {fold} and "
+                    f"{record.split.fold}; expected folds that test different subjects."
+                )
+
+
+def _reference(record: Record) -> dict[str, int]:
+    return {f"{s.subject} {organ.organ}": organ.reference_voxels for s in record.scores for organ in s.organs}
+
+
+def _demand_one(what: str, values: Mapping[Path, Any], advice: str = "Keep them in different results folders.") -> None:
+    first, value = next(iter(values.items()), (None, None))
+    for path, other in values.items():
+        if other != value:
+            difference = f"{value!r} and {other!r}"
+            if isinstance(value, dict):
+                keys = sorted(k for k in {*value, *other} if value.get(k) != other.get(k))[:_NAMED]
+                difference = "; ".join(f"{k}: {value.get(k)!r} and {other.get(k)!r}" for k in keys)
+            raise DataError(
+                f"{first} and {path}: expected records of one {what} in one report, found {difference}. {advice}"
+            )
+
+
+def _list(word: str, numbers: Iterable[int]) -> str:
+    numbers = list(numbers)
+    return f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"

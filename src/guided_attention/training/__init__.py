@@ -1,0 +1,7 @@
+"""Training: `fit`, its settings, and the objective that it follows (chapter *Training the network*)."""
+
+from guided_attention.training.loop import fit
+from guided_attention.training.losses import LossWeights, objective
+from guided_attention.training.settings import PRESETS, FitSettings, Preset, get_preset
+
+__all__ = ["PRESETS", "FitSettings", "LossWeights", "Preset", "fit", "get_preset", "objective"]

@@ -1,0 +1,196 @@
+"""Settings of a training run, as frozen dataclasses, and the two presets ``quick`` and ``paper``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from guided_attention.data.augmentation import Augmentation
+from guided_attention.errors import SettingsError, require_choice
+from guided_attention.evaluation.predict import PRECISIONS
+from guided_attention.training.losses import LossWeights
+
+__all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset", "vary"]
+
+Precision = Literal["32-true", "bf16-mixed"]
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """How a volume becomes the input of a network; kept beside the weights, because prediction must do the same.
+
+    Parameters
+    ----------
+    size : int
+        Rows and columns of the input.
+    how : {"crop", "resample"}
+        Whether another matrix size is cropped (or padded) about its centre, as the paper's authors did, or resampled.
+    normalisation : {"percentile", "zscore", "minmax"}
+        Of the grey values of a whole volume, see `guided_attention.data.normalise`.
+    """
+
+    size: int = 256
+    how: Literal["crop", "resample"] = "crop"
+    normalisation: Literal["percentile", "zscore", "minmax"] = "percentile"
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """One training run. The defaults are the paper's protocol.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training slices (the paper: most networks converge within 250).
+    batch_size : int
+        Slices in one step, over all devices together.
+    learning_rate : float; betas : (float, float); weight_decay : float
+        Of Adam.
+    schedule : {"plateau", "cosine"}
+        How the learning rate falls, see `guided_attention.training.schedule.learning_rate`.
+    patience : int; factor : float
+        After ``patience`` epochs without a better validation score the learning rate is multiplied by ``factor``.
+    precision : {"32-true", "bf16-mixed"}
+        Lightning Fabric's names for single precision, and for bfloat16 where autocast thinks it safe.
+    seed : int
+        Of the order of slices, of the augmentation and of dropout.
+    workers : int
+        Processes that prepare slices; 0 prepares them in the training process. Results do not depend on it.
+    inputs : InputSettings
+        How a volume becomes the network's input.
+    augmentation : Augmentation or None
+        Random rotation and flips.
+    loss : LossWeights
+        Weights and conventions of eq. 11.
+
+    Raises
+    ------
+    SettingsError
+        If a number is out of range.
+    """
+
+    epochs: int = 250
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    patience: int = 50
+    factor: float = 0.5
+    precision: Precision = "32-true"
+    seed: int = 0
+    workers: int = 0
+    inputs: InputSettings = field(default_factory=InputSettings)
+    augmentation: Augmentation | None = field(default_factory=Augmentation)
+    loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("workers", 0), ("seed", 0)):
+            if getattr(self, name) < lowest:
+                raise SettingsError(f"{name}={getattr(self, name)} must be {lowest} or more.")
+        if not self.learning_rate > 0:
+            raise SettingsError(f"learning_rate={self.learning_rate} must be greater than 0.")
+        require_choice("schedule", self.schedule, ("plateau", "cosine"))
+        require_choice("precision", self.precision, PRECISIONS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON types."""
+        plain = asdict(self)
+        plain["betas"] = list(self.betas)
+        return plain
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named pair of network size and training protocol.
+
+    Parameters
+    ----------
+    name : str
+        Goes into every record.
+    backbone : str
+        Backbone of the networks whose name does not say it.
+    options : dict str -> dict
+        Further arguments of `build_model`, by model name; a model that is not named takes its defaults.
+    fit : FitSettings
+        The training protocol.
+    """
+
+    name: str
+    backbone: str
+    options: dict[str, dict[str, Any]]
+    fit: FitSettings
+
+    def model_options(self, model: str) -> dict[str, Any]:
+        """Arguments of `build_model` for one model, its backbone among them if it has one."""
+        options = self.options.get(model, {})
+        if model in _OWN_ENCODER:
+            return dict(options)
+        if model.startswith("pan-"):
+            return {"backbone": model.removeprefix("pan-"), **options}
+        return {"backbone": self.backbone, **options}
+
+
+#: Networks with an encoder of their own instead of a backbone.
+_OWN_ENCODER = ("unet", "attention-unet")
+_SMALL = {"channels": 32}
+_THIN = {**_SMALL, "backbone_width": 32}
+_GUIDED = {"semantic_widths": (16, 32, 64)}
+_FAMILY = ("daf", "pam", "cam", "dual", "ms-dual")
+_QUICK_FIT = FitSettings(
+    epochs=10,
+    batch_size=4,
+    schedule="cosine",
+    inputs=InputSettings(size=128, how="resample"),
+    augmentation=Augmentation(flips=False),
+)
+#: ``paper``: the published protocol, for a GPU. ``quick``: a small network on 128 x 128 pixels that two processor
+#: cores train in minutes; its numbers say that everything works, not how good the network is. ``widget``: a thinner
+#: family, trained longer, whose weights are small enough to travel with the book; the pictures that readers touch are
+#: made with it.
+PRESETS: dict[str, Preset] = {
+    "paper": Preset("paper", backbone="resnet101", options={}, fit=FitSettings(workers=4)),
+    "quick": Preset(
+        "quick",
+        backbone="resnet18",
+        options={
+            **dict.fromkeys(_FAMILY, _SMALL),
+            "unet": {"channels": 16},
+            "attention-unet": {"channels": 16},
+            "ms-dual-guided": {**_SMALL, **_GUIDED},
+        },
+        fit=_QUICK_FIT,
+    ),
+    "widget": Preset(
+        "widget",
+        backbone="resnet18",
+        options={**dict.fromkeys(_FAMILY, _THIN), "ms-dual-guided": {**_THIN, **_GUIDED}},
+        fit=replace(_QUICK_FIT, epochs=20),
+    ),
+}
+
+
+def vary(
+    preset: Preset, *, epochs: int | None = None, precision: str | None = None, learning_rate: float | None = None
+) -> Preset:
+    """Return a preset with other settings where they are given and differ; its name then says so.
+
+    Raises
+    ------
+    SettingsError
+        If a value cannot work.
+    """
+    name, changed = preset.name, {}
+    if epochs not in (None, preset.fit.epochs):
+        name, changed["epochs"] = f"{name}-epochs{epochs}", epochs
+    if precision not in (None, preset.fit.precision):
+        name, changed["precision"] = f"{name}-{precision.split('-')[0]}", precision
+    if learning_rate not in (None, preset.fit.learning_rate):
+        name, changed["learning_rate"] = f"{name}-rate{learning_rate:g}", learning_rate
+    return replace(preset, name=name, fit=replace(preset.fit, **changed))
+
+
+def get_preset(name: str) -> Preset:
+    """Return a preset by name, or raise a `SettingsError` that lists them."""
+    require_choice("preset", name, tuple(PRESETS))
+    return PRESETS[name]

@@ -1,0 +1,1 @@
+"""What the widgets have in common: their base, their page, how arrays travel, what they accept as input."""

@@ -1,0 +1,174 @@
+"""One slice for a widget: what the network gets, what the reader sees, and the size of a pixel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from guided_attention.data import CLASSES, Volume, fit_in_plane, normalise
+from guided_attention.errors import SettingsError
+from guided_attention.evaluation.predict import evaluating
+from guided_attention.figures import ORGAN_COLOURS
+
+__all__ = [
+    "Slice",
+    "as_slice",
+    "class_list",
+    "device_of",
+    "foreground",
+    "grey_values",
+    "middle_of",
+    "place_of",
+    "predicted",
+]
+
+_FAMILY = re.compile(r"scales\.(\d+)\.steps\.(\d+)\.")
+
+#: Bars of what is no organ.
+_BACKGROUND = "#8b949e"
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One slice, as a network gets it.
+
+    Parameters
+    ----------
+    x : Tensor of float32, (1, C, H, W)
+        The network's input.
+    labels : ndarray of uint8, (H, W), or None
+        Indices into `CLASSES`.
+    spacing : (dy, dx) or None
+        Size of a pixel in mm; None: unknown.
+    """
+
+    x: Tensor
+    labels: np.ndarray | None = None
+    spacing: tuple[float, float] | None = None
+
+
+def as_slice(
+    image: Volume | Slice | np.ndarray | Tensor,
+    labels: np.ndarray | Tensor | None = None,
+    *,
+    index: int | None = None,
+    size: int | None = None,
+    how: str = "crop",
+    normalisation: str = "percentile",
+    spacing: tuple[float, float] | None = None,
+) -> Slice:
+    """Make a `Slice` of what somebody has at hand.
+
+    Parameters
+    ----------
+    image : Volume, Slice, or array
+        A volume is prepared as `SliceDataset` prepares it for training. An array (H, W), (C, H, W) or (1, C, H, W)
+        is taken as the network's input.
+    labels : array, (H, W), optional
+        Indices into `CLASSES`; a volume brings its own.
+    index : int, optional
+        Slice of the volume; default the one with the most organ pixels, or the middle.
+    size, how, normalisation
+        As for `SliceDataset`; default size: the larger side of the volume's matrix.
+    spacing : (dy, dx), optional
+        Size of a pixel of an array, in mm.
+
+    Raises
+    ------
+    SettingsError
+        If the shapes do not fit, there is no such slice, or labels are no classes.
+    """
+    if isinstance(image, Slice):
+        return image
+    if isinstance(image, Volume):
+        fitted = fit_in_plane(image, size or max(image.shape[1:]), how)
+        if index is None:
+            index = len(fitted.image) // 2 if fitted.labels is None else int((fitted.labels > 0).sum((1, 2)).argmax())
+        if not -len(fitted.image) <= index < len(fitted.image):
+            raise SettingsError(f"index={index}: {image.subject} has {len(fitted.image)} slices.")
+        grey = np.ascontiguousarray(normalise(fitted.image, normalisation)[index], dtype=np.float32)
+        own = None if fitted.labels is None else fitted.labels[index]
+        return Slice(torch.from_numpy(grey)[None, None], own, tuple(float(v) for v in fitted.spacing[1:]))
+    x = torch.as_tensor(image).detach()
+    x = x.to("cpu", torch.float32)
+    while x.ndim < 4:
+        x = x[None]
+    if x.ndim != 4 or x.shape[0] != 1:
+        raise SettingsError(f"image: expected one slice, (H, W), (C, H, W) or (1, C, H, W), found {tuple(x.shape)}.")
+    if labels is not None:
+        labels = np.asarray(torch.as_tensor(labels).detach().cpu())
+        if labels.shape != tuple(x.shape[2:]):
+            raise SettingsError(f"labels: expected {tuple(x.shape[2:])}, as the image, found {labels.shape}.")
+        if labels.min() < 0 or labels.max() > 255:
+            raise SettingsError(f"labels: expected classes from 0 to 255, found {labels.min()} to {labels.max()}.")
+        labels = labels.astype(np.uint8)
+    return Slice(x, labels, spacing)
+
+
+def grey_values(x: Tensor | np.ndarray) -> np.ndarray:
+    """Return an image (H, W) as uint8: black is its minimum, white its 99.5th percentile, as in the figures."""
+    x = np.asarray(x, dtype=np.float64)
+    low, high = float(x.min()), float(np.percentile(x, 99.5))
+    return np.round(255 * np.clip((x - low) / (high - low or 1.0), 0, 1)).astype(np.uint8)
+
+
+def foreground(grey: np.ndarray) -> np.ndarray:
+    """Return what is patient and not air, bool: a tenth of white or more; ``grey`` as `grey_values` returns it."""
+    return grey > 25
+
+
+@torch.no_grad()
+def predicted(model: nn.Module, x: Tensor) -> np.ndarray | None:
+    """Return a network's classes for one slice, uint8 (H, W); None where its output is no map of classes."""
+    with evaluating(model):
+        output = model(x.to(device_of(model)))
+    logits = getattr(output, "logits", output)
+    if not isinstance(logits, Tensor) or logits.shape[2:] != x.shape[2:] or not 2 <= logits.shape[1] <= 256:
+        return None
+    return logits[0].argmax(0).to("cpu", torch.uint8).numpy()
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a network's parameters are; one without any is on the CPU."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def place_of(path: str, number: int) -> tuple[bool, int, int, str | None]:
+    """Return where an attention module is: (in a network of the family?, scale, step, words).
+
+    Parameters
+    ----------
+    path : str
+        Its name in ``model.named_modules()``.
+    number : int
+        How many came before it: its "scale" in other networks, where ``words`` is its name.
+    """
+    match = _FAMILY.match(path)
+    return (True, int(match[1]), int(match[2]) + 1, None) if match else (False, number, 1, path or "attention")
+
+
+def class_list(*labels: np.ndarray | None) -> list[dict[str, Any]]:
+    """Return name and colour of every class that may occur, background first: organs as in the figures."""
+    most = max((int(found.max()) for found in labels if found is not None), default=0)
+    names = [name.replace("_", " ") for name in CLASSES]
+    colours = [_BACKGROUND, *ORGAN_COLOURS.values()]
+    further = ("#F0E442", "#D55E00", "#0072B2")
+    for value in range(len(names), most + 1):
+        names.append(f"class {value}")
+        colours.append(further[value % len(further)])
+    return [{"name": name, "colour": colour} for name, colour in zip(names, colours, strict=True)]
+
+
+def middle_of(labels: np.ndarray | None, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the organ pixel nearest to the middle of the largest organ; without organs the middle of the slice."""
+    if labels is None or not labels.any():
+        return size[0] // 2, size[1] // 2
+    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
+    places = np.argwhere(labels == largest)
+    nearest = places[((places - places.mean(0)) ** 2).sum(1).argmin()]
+    return int(nearest[0]), int(nearest[1])

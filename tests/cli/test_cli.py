@@ -1,0 +1,261 @@
+"""The command line, from a synthetic scan to a record, a table and a label file; and every way to use it wrongly."""
+
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from guided_attention.cli.main import main
+from guided_attention.data import open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.evaluation.scores import evaluate_subject
+from guided_attention.experiments.label_volumes import masks_path, read_masks
+from guided_attention.experiments.record import read_record
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    """Four tiny synthetic subjects in CHAOS's layout."""
+    return write_phantom(tmp_path_factory.mktemp("data") / "phantom", subjects=4, preset="tiny", workers=2)
+
+
+@pytest.fixture(scope="module")
+def run(scans, tmp_path_factory):
+    """A network trained for one epoch by the command line."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    train(scans, out, results=out.parent / "results")
+    return out
+
+
+def train(data, out, **extra):
+    options = {"model": "pam", "preset": "quick", "data": data, "out": out, "epochs": 1, "accelerator": "cpu", **extra}
+    main(["train", "--no-progress", *(str(part) for name, value in options.items() for part in (f"--{name}", value))])
+
+
+def fails(capsys, *arguments):
+    """Run a command that must fail: status 2 and one message, no traceback. Returns the message."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in arguments])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert "Traceback" not in message
+    return message
+
+
+class TestTrain:
+    def test_writes_a_record_that_says_everything(self, run, scans):
+        record = read_record(run / "record.json")
+        assert (record.dataset.name, record.dataset.synthetic) == ("phantom-t1dual-in", True)
+        assert record.dataset.sequence == "T1-DUAL in-phase"
+        assert (record.model.name, record.preset, record.quick, record.seed) == ("pam", "quick-epochs1", True, 0)
+        split = record.split
+        everybody = {*split.train, *split.validation, *split.test}
+        assert everybody == set(open_source(scans).subjects)
+        assert {score.subject for score in record.scores} == set(split.test)
+        assert len(record.curve) == 1
+        assert record.cost.training_seconds > 0
+        assert record.provenance.threads >= 1
+
+    def test_also_writes_it_where_results_are_kept(self, run):
+        kept = run.parent / "results" / "phantom-t1dual-in" / "pam" / "fold0-seed0.json"
+        assert kept.read_bytes() == (run / "record.json").read_bytes()
+
+    def test_masks_of_synthetic_data_lie_beside_their_record_and_give_its_scores(self, run, scans):
+        kept = run.parent / "results" / "phantom-t1dual-in" / "pam" / "fold0-seed0.json"
+        record, masks, source = read_record(kept), read_masks(masks_path(kept)), open_source(scans)
+        assert set(masks) == set(record.split.test)
+        for score in record.scores:
+            reference = source.read(score.subject)
+            again = evaluate_subject(reference.with_labels(masks[score.subject]), reference)
+            assert again.organs == pytest.approx(score.organs, nan_ok=True)
+            assert sum(score.reliability.count) == ((masks[score.subject] > 0) | (reference.labels > 0)).sum()
+
+    def test_masks_of_patients_stay_in_the_run(self, scans, tmp_path):
+        source = open_source(scans)
+        (tmp_path / "ward").mkdir()
+        for subject in source.subjects:
+            volume = source.read(subject)
+            for kind, wanted in (("image", volume.with_labels(None)), ("label", volume)):
+                write_nifti(wanted, tmp_path / "ward" / f"{subject}_{kind}.nii.gz")
+        train(tmp_path / "ward", tmp_path / "run", results=tmp_path / "results")
+        kept = tmp_path / "results" / "nifti-ward" / "pam" / "fold0-seed0.json"
+        assert read_record(kept).dataset.synthetic is False
+        assert not masks_path(kept).exists()
+        assert read_masks(tmp_path / "run" / "predictions.npz")
+
+    def test_again_it_finds_the_finished_run(self, run, scans, capsys):
+        before = (run / "model.safetensors").read_bytes()
+        record = (run / "record.json").read_bytes()
+        train(scans, run)
+        assert (run / "model.safetensors").read_bytes() == before
+        assert (run / "record.json").read_bytes() == record
+        assert "DSC" in capsys.readouterr().out.upper()
+
+    def test_a_quick_record_does_not_replace_a_full_one(self, run, scans, tmp_path, capsys):
+        kept = tmp_path / "phantom-t1dual-in" / "pam" / "fold0-seed0.json"
+        kept.parent.mkdir(parents=True)
+        content = json.loads((run / "record.json").read_text()) | {"preset": "paper", "quick": False}
+        kept.write_text(json.dumps(content))
+        before = kept.read_bytes()
+        message = fails(
+            capsys, "train", "--model", "pam", "--data", scans, "--out", tmp_path / "run", "--results", tmp_path
+        )
+        assert "is a record of preset 'paper'" in message
+        assert kept.read_bytes() == before
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize(
+        ("wrong", "reason"),
+        [
+            (("--model", "transformer"), "model='transformer' is unknown; choose one of"),
+            (("--preset", "slow"), "preset='slow' is unknown"),
+            (("--fold", "3"), "fold=3 does not exist; choose 0 to 2"),
+            (("--epochs", "0"), "epochs=0 must be 1 or more"),
+            (("--weights", "missing.pth"), "missing.pth"),
+            (("--threads", "0"), "threads=0 must be 1 or more"),
+            (("--devices", "0"), "devices=0 must be 1 or more"),
+            (("--accelerator", "abacus"), "accelerator='abacus' is unknown; choose one of 'auto', 'cpu', 'cuda'"),
+            (("--accelerator", "cuda", "--devices", "99"), "Choose fewer devices"),
+        ],
+    )
+    def test_wrong_arguments_are_named_and_nothing_is_trained(self, scans, tmp_path, capsys, wrong, reason):
+        message = fails(capsys, "train", "--data", scans, "--out", tmp_path / "out", *wrong)
+        assert reason in message
+        assert not (tmp_path / "out").exists()
+
+    def test_a_run_of_other_data_is_not_continued(self, run, scans, capsys):
+        """Out of phase the subjects are called the same."""
+        before = (run / "record.json").read_bytes()
+        wrong = ("--model", "pam", "--data", scans, "--out", run, "--epochs", "1", "--accelerator", "cpu")
+        assert "other origin: data was" in fails(capsys, "train", *wrong, "--phase", "out")
+        assert (run / "record.json").read_bytes() == before
+
+    def test_a_file_where_the_folder_should_be(self, scans, tmp_path, capsys):
+        (tmp_path / "out").write_text("mine")
+        assert str(tmp_path / "out") in fails(
+            capsys, "train", "--model", "pam", "--data", scans, "--out", tmp_path / "out"
+        )
+        assert (tmp_path / "out").read_text() == "mine"
+
+    def test_an_interrupted_command_says_so(self, scans, capsys, monkeypatch):
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("guided_attention.cli.data.open_data", interrupted)
+        with pytest.raises(SystemExit) as stopped:
+            main(("train",))
+        assert stopped.value.code == 130
+        assert capsys.readouterr().err == "interrupted\n"
+
+    def test_a_damaged_set_is_refused_before_anything_is_written(self, scans, tmp_path, capsys):
+        broken = tmp_path / "broken"
+        shutil.copytree(scans, broken)
+        label = sorted(broken.rglob("T1DUAL/Ground/*.png"))[3]
+        image = sorted(broken.rglob("InPhase/*.dcm"))[7]
+        label.unlink()
+        image.write_bytes(image.read_bytes()[:3000])
+        message = fails(capsys, "train", "--data", broken, "--out", tmp_path / "out")
+        assert str(label) in message
+        assert str(image) in message
+        assert not (tmp_path / "out").exists()
+
+    def test_a_missing_folder(self, tmp_path, capsys):
+        assert "is not a folder" in fails(capsys, "train", "--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+
+
+class TestEvaluate:
+    def test_scores_the_same_as_training_did(self, run, scans, tmp_path, capsys):
+        main(
+            [
+                "evaluate",
+                str(run),
+                "--data",
+                str(scans),
+                "--fold",
+                "0",
+                "--out",
+                str(tmp_path / "s.json"),
+                "--no-progress",
+            ]
+        )
+        record = read_record(run / "record.json")
+        subject = record.split.test[0]
+        printed = capsys.readouterr().out
+        assert f"{record.scores[0]['liver'].dsc:.3f}" in printed
+        written = json.loads((tmp_path / "s.json").read_text())
+        assert subject in json.dumps(written)
+
+    def test_fold_and_subjects_exclude_each_other(self, run, scans, capsys):
+        message = fails(capsys, "evaluate", run, "--data", scans, "--fold", "0", "--subjects", "1")
+        assert "exclude each other" in message
+
+    @pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+    def test_a_device_that_is_not_there(self, run, scans, capsys, device):
+        message = fails(capsys, "evaluate", run, "--data", scans, "--device", device)
+        assert f"device='{device}' cannot be used here" in message
+
+    def test_a_missing_network(self, scans, tmp_path, capsys):
+        assert "model.json: no such file" in fails(capsys, "evaluate", tmp_path, "--data", scans)
+
+
+class TestPredict:
+    def test_writes_labels_in_the_geometry_of_the_image(self, run, scans, tmp_path, capsys):
+        source = open_source(scans)
+        volume = source.read(source.subjects[0])
+        image = write_nifti(volume.with_labels(None), tmp_path / "anna_image.nii.gz")
+        turned = nib.load(image).as_reoriented(np.array([[0, 1], [1, -1], [2, 1]]))  # rows the other way, as CHAOS's
+        assert nib.aff2axcodes(turned.affine) == ("L", "A", "S")
+        nib.save(turned, image)
+        main(["predict", str(run), str(image), "--out", str(tmp_path / "out")])
+        target = capsys.readouterr().out.strip().splitlines()[-1]
+        found, given = nib.load(target), nib.load(image)
+        assert found.shape == given.shape
+        np.testing.assert_allclose(found.affine, given.affine)
+        assert set(np.unique(found.dataobj)) <= set(range(5))
+        assert read_nifti(image, target).labels is not None
+
+    def test_reads_dicom_too_and_does_not_overwrite(self, run, scans, tmp_path, capsys):
+        folder = next((scans / "Train_Sets" / "MR").iterdir())
+        main(["predict", str(run), str(folder), "--out", str(tmp_path)])
+        target = next(tmp_path.glob("*_prediction.nii.gz"))
+        before = target.read_bytes()
+        message = fails(capsys, "predict", run, folder, "--out", tmp_path)
+        assert "exists; give --overwrite" in message
+        assert target.read_bytes() == before
+        main(["predict", str(run), str(folder), "--out", str(tmp_path), "--overwrite"])
+
+    def test_two_images_of_one_name(self, run, scans, tmp_path, capsys):
+        folder = next((scans / "Train_Sets" / "MR").iterdir())
+        assert "two images would be written" in fails(capsys, "predict", run, folder, folder, "--out", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_no_image(self, run, tmp_path, capsys):
+        assert "none given" in fails(capsys, "predict", run, "--out", tmp_path / "out")
+
+
+class TestData:
+    def test_check_passes_and_fails(self, scans, tmp_path, capsys):
+        main(["data", "check", str(scans)])
+        assert "4 subjects read completely" in capsys.readouterr().out
+        broken = tmp_path / "broken"
+        shutil.copytree(scans, broken)
+        stray = next(broken.rglob("T2SPIR/Ground/*.png"))
+        stray.rename(stray.with_name("IMG-9999-00001.png"))
+        assert "label without an image" in fails(capsys, "data", "check", broken, "--sequence", "T2SPIR")
+
+    def test_phantom_is_made_where_the_environment_says(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setenv("GUIDED_ATTENTION_DATA", str(tmp_path))
+        main(["data", "phantom", "--preset", "tiny", "--subjects", "3", "--seed", "5"])
+        assert (tmp_path / "phantom" / "phantom.json").is_file()
+        main(["data", "folds"])
+        printed = capsys.readouterr().out
+        assert "fold 2" in printed
+        assert "validation" in printed
+
+    def test_an_unknown_command_says_which_there_are(self, capsys):
+        with pytest.raises(SystemExit) as stopped:
+            main(["data", "eat"])
+        assert stopped.value.code == 2
+        assert "check" in capsys.readouterr().err

@@ -1,0 +1,46 @@
+"""The recorded runs: whole, traceable, in the place that their content says."""
+
+from pathlib import Path
+
+import pytest
+
+from guided_attention.data import CHAOS_FOLDS
+from guided_attention.experiments.record import read_record, record_path
+
+RESULTS = Path(__file__).parents[2] / "results"
+RECORDS = sorted(RESULTS.rglob("*.json"))
+
+
+def test_there_are_records():
+    assert RECORDS
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: str(path.relative_to(RESULTS)))
+class TestRecord:
+    def test_lies_where_its_content_says(self, path):
+        record = read_record(path)
+        assert record_path(RESULTS, record.dataset.name, record.model.name, record.split.fold, record.seed) == path
+
+    def test_comes_from_a_clean_commit(self, path):
+        provenance = read_record(path).provenance
+        assert provenance.commit
+        assert provenance.dirty is False
+
+    def test_split_is_the_published_one(self, path):
+        split = read_record(path).split
+        published = CHAOS_FOLDS[split.fold]
+        for part in ("train", "validation", "test"):
+            numbers = {int(name.removeprefix("subject_")) for name in getattr(split, part)}
+            assert numbers == {int(name) for name in getattr(published, part)}
+
+    def test_synthetic_data_are_called_synthetic(self, path):
+        dataset = read_record(path).dataset
+        assert dataset.synthetic == dataset.name.startswith("phantom")
+
+    def test_the_network_learned(self, path):
+        """Far above what an untrained network or chance would give, at least in the organ that is easiest.
+
+        Not in every one: after few epochs a network may leave an organ out altogether, and its record says so.
+        """
+        summary = read_record(path).summary
+        assert max(scores["dsc"].mean for organ, scores in summary.items() if organ != "mean") > 0.6
