@@ -22,10 +22,11 @@ def main() -> None:
     from guided_attention.experiments.record import write_record
     from guided_attention.experiments.release import export_half
     from guided_attention.experiments.run import run_cell
-    from guided_attention.experiments.trial import Cell, run_folder, runs_folder
+    from guided_attention.experiments.trial import Cell, run_folder
     from guided_attention.files import write_text
     from guided_attention.models.stored.pretrained import PRETRAINED
     from guided_attention.models.stored.weights import load_network
+    from guided_attention.paths import runs_folder
     from guided_attention.training.settings import get_preset
 
     parser = argparse.ArgumentParser(description=__doc__)

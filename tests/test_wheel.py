@@ -17,7 +17,7 @@ VISIT = """
 import json
 import torch
 import guided_attention
-from guided_attention.experiments.trial import results_folder, runs_folder
+from guided_attention.paths import results_folder, runs_folder
 from guided_attention.errors import GuidedAttentionError
 from guided_attention.models.stored.pretrained import load_pretrained
 from guided_attention.cli.versions import known_good

@@ -6,9 +6,12 @@ An installed package has no recorded runs, no weights and no chapters. What it c
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["REPOSITORY", "carried", "checkout", "home"]
+from guided_attention.errors import DataError
+
+__all__ = ["REPOSITORY", "carried", "checkout", "home", "results_folder", "runs_folder"]
 
 #: Where the project lives; a test compares it with ``_config.yml``.
 REPOSITORY = "https://github.com/guided-attention/guided-attention"
@@ -30,3 +33,38 @@ def home() -> Path:
 def carried(path: str) -> Path:
     """Return a file or folder that a wheel carries along, by its path in the repository (``setup.py`` lists them)."""
     return (checkout() or _PACKAGE / "carried") / path
+
+
+def runs_folder() -> Path:
+    """Return where the chapters keep what they train.
+
+    The folder that the environment variable ``GUIDED_ATTENTION_RUNS`` names; without it ``runs`` in the repository,
+    or in the working directory where the package is installed without one.
+    """
+    return _folder("GUIDED_ATTENTION_RUNS", "runs")
+
+
+def results_folder() -> Path:
+    """Return where the recorded runs are that the chapters read (chapters *Ablation* and *State of the art*).
+
+    The folder that the environment variable ``GUIDED_ATTENTION_RESULTS`` names; without it ``results`` in the
+    repository, or in the working directory where the package is installed without one.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder: an installed package does not bring the records.
+    """
+    folder = _folder("GUIDED_ATTENTION_RESULTS", "results")
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder; expected the recorded runs, which lie in results/ of the book's repository and "
+            f"do not come with the package. Fetch it (git clone --depth 1 {REPOSITORY}), and set the environment "
+            "variable GUIDED_ATTENTION_RESULTS to its folder results."
+        )
+    return folder
+
+
+def _folder(variable: str, name: str) -> Path:
+    named = os.environ.get(variable)
+    return Path(named) if named else home() / name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from browser_tools import choose, inspect, settle
 
-from guided_attention.experiments.trial import results_folder
+from guided_attention.paths import results_folder
 from guided_attention.widgets import LossPlayground
 
 RECORD = results_folder() / "phantom-t1dual-in" / "ms-dual-guided" / "fold0-seed0.json"

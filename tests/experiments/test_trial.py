@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guided_attention.errors import DataError
-from guided_attention.experiments.trial import results_folder, runs_folder
+from guided_attention.paths import results_folder, runs_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -226,7 +226,7 @@ class TestImageNetWeights:
         network = ResNetFeatures("resnet34")
         before = {k: v.clone() for k, v in network.state_dict().items()}
         with pytest.raises(CheckpointError, match=r"not the weights of resnet34: 80 missing \['layer1.2.conv1.weight'"):
-            load_imagenet_weights(network, files / "whole.safetensors")
+            load_imagenet_weights(network, network.name, files / "whole.safetensors")
         assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
 
     @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.experiments.record import read_record
-from guided_attention.experiments.trial import results_folder
+from guided_attention.paths import results_folder
 from guided_attention.training.history import as_csv
 from guided_attention.training.losses import LossWeights
 from guided_attention.widgets import LossPlayground

@@ -136,7 +136,7 @@ def memory(_: Path) -> str:
 def disk(_: Path) -> str:
     """Space where data, runs and temporary files go."""
     from guided_attention.data import phantom_folder
-    from guided_attention.experiments.trial import runs_folder
+    from guided_attention.paths import runs_folder
 
     free = {}
     for place in (phantom_folder(), runs_folder(), Path(tempfile.gettempdir())):

@@ -45,8 +45,8 @@ class Job:
     accelerator : str; threads : int
         As for `guided_attention.experiments.run.run_cell`; threads of this process.
     dataset : str or None
-        Name under which runs of these data are kept, from `guided_attention.experiments.same_data.name_by_data`; None: the
-        source's own.
+        Name under which runs of these data are kept, see `guided_attention.experiments.same_data.name_by_data`;
+        None: the source's own.
     """
 
     cell: Cell

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from guided_attention.data import DataSource, Fold, folds_for
-from guided_attention.errors import DataError, SettingsError
+from guided_attention.errors import SettingsError
 from guided_attention.experiments.run_record import DataSet
-from guided_attention.paths import REPOSITORY, home
 
-__all__ = ["Cell", "choose_fold", "describe", "results_folder", "run_folder", "runs_folder"]
+__all__ = ["Cell", "choose_fold", "describe", "run_folder"]
 
 
 @dataclass(frozen=True)
@@ -31,41 +29,6 @@ class Cell:
     model: str
     fold: int = 0
     seed: int = 0
-
-
-def runs_folder() -> Path:
-    """Return where the chapters keep what they train.
-
-    The folder that the environment variable ``GUIDED_ATTENTION_RUNS`` names; without it ``runs`` in the repository,
-    or in the working directory where the package is installed without one.
-    """
-    return _folder("GUIDED_ATTENTION_RUNS", "runs")
-
-
-def results_folder() -> Path:
-    """Return where the recorded runs are that the chapters read (chapters *Ablation* and *State of the art*).
-
-    The folder that the environment variable ``GUIDED_ATTENTION_RESULTS`` names; without it ``results`` in the
-    repository, or in the working directory where the package is installed without one.
-
-    Raises
-    ------
-    DataError
-        If there is no such folder: an installed package does not bring the records.
-    """
-    folder = _folder("GUIDED_ATTENTION_RESULTS", "results")
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder; expected the recorded runs, which lie in results/ of the book's repository and "
-            f"do not come with the package. Fetch it (git clone --depth 1 {REPOSITORY}), and set the environment "
-            "variable GUIDED_ATTENTION_RESULTS to its folder results."
-        )
-    return folder
-
-
-def _folder(variable: str, name: str) -> Path:
-    named = os.environ.get(variable)
-    return Path(named) if named else home() / name
 
 
 def run_folder(root: str | Path, dataset: str, cell: Cell, preset: str) -> Path:

@@ -194,7 +194,7 @@ class ResNetFeatures(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if weights is not None:
-            load_imagenet_weights(self, weights)
+            load_imagenet_weights(self, name, weights)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the four maps, finest first."""

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from guided_attention.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from guided_attention.models.backbone import ResNetFeatures
 
 __all__ = ["load_imagenet_weights"]
 
 
-def load_imagenet_weights(backbone: ResNetFeatures, path: str | Path) -> None:
+def load_imagenet_weights(backbone: nn.Module, name: str, path: str | Path) -> None:
     """Copy torchvision's ImageNet weights from a file into a backbone, by name.
 
     The classifier ``fc`` is left out. The first convolution has three input channels there; for another number each
@@ -30,8 +26,10 @@ def load_imagenet_weights(backbone: ResNetFeatures, path: str | Path) -> None:
 
     Parameters
     ----------
-    backbone : ResNetFeatures
-        Left untouched if the file does not fit.
+    backbone : nn.Module
+        A `guided_attention.models.backbone.ResNetFeatures`; left untouched if the file does not fit.
+    name : str
+        Its name, one of `guided_attention.models.backbone.BACKBONES`.
     path : path
         ``.pth`` with a plain dictionary of tensors (code in it is refused), or ``.safetensors``.
 
@@ -41,7 +39,7 @@ def load_imagenet_weights(backbone: ResNetFeatures, path: str | Path) -> None:
         If the file is missing or unreadable, or a weight is missing, unknown or of another shape.
     """
     path = Path(path)
-    state = {name: value for name, value in _read_weights(path, backbone.name).items() if not name.startswith("fc.")}
+    state = {name: value for name, value in _read_weights(path, name).items() if not name.startswith("fc.")}
     own = backbone.state_dict()
     first, wanted = state.get("conv1.weight"), own["conv1.weight"].shape
     if isinstance(first, Tensor) and first.shape[1:2] == (3,) and wanted[1] != 3:
@@ -52,7 +50,7 @@ def load_imagenet_weights(backbone: ResNetFeatures, path: str | Path) -> None:
     shapes = [name for name in own if name in state and own[name].shape != getattr(state[name], "shape", None)]
     if missing or unknown or shapes:
         raise CheckpointError(
-            f"{path}: these are not the weights of {backbone.name}: {len(missing)} missing {missing[:3]}, "
+            f"{path}: these are not the weights of {name}: {len(missing)} missing {missing[:3]}, "
             f"{len(unknown)} unknown {unknown[:3]}, {len(shapes)} of another shape {shapes[:3]}."
         )
     backbone.load_state_dict(state, strict=False)

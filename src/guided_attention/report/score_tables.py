@@ -26,7 +26,8 @@ def table_one(results: Results, metrics: Sequence[str] = PAPER_METRICS) -> Table
     results : Results
         From `load_results`.
     metrics : sequence of str
-        Out of `guided_attention.evaluation.scores.METRICS`. ``msd_mm`` compares scans of different voxels; the paper has voxels.
+        Out of `guided_attention.evaluation.scores.METRICS`. ``msd_mm`` compares scans of different voxels; the paper
+        has voxels.
 
     Returns
     -------

@@ -52,8 +52,8 @@ def summary_of(results: Results, model: str) -> dict[str, dict[str, Statistic]]:
     Returns
     -------
     dict from organ (and ``mean``) to dict from metric to Statistic
-        The same as `guided_attention.evaluation.summary.summarise` where there is one seed. ``absent`` counts scores of single
-        records: an organ absent in two seeds counts twice.
+        The same as `guided_attention.evaluation.summary.summarise` where there is one seed. ``absent`` counts scores
+        of single records: an organ absent in two seeds counts twice.
     """
     scores = [score for record in results.of(model) for score in record.scores]
     absent = {

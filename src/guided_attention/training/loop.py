@@ -72,15 +72,16 @@ def fit(
     out_dir : path, optional
         Gets ``checkpoints/``, ``history.csv`` and, where TensorBoard is installed, ``tensorboard/``.
     accelerator, devices : str, int
-        See `guided_attention.training.devices.launch`. Several devices share every batch; batch norm sees its device's part.
+        See `guided_attention.training.devices.launch`. Several devices share every batch; batch norm sees its
+        device's part.
     progress : bool
         Show a progress bar.
     origin : mapping of plain JSON types, optional
         What else makes this run what it is, such as its data set and the options of its network: kept in the
         checkpoints, and a run whose checkpoint names another origin is not continued.
     resident : bool
-        Keep all training slices on the device and augment them there, see `guided_attention.training.batches.DeviceBatches`:
-        for a GPU that would wait for its slices.
+        Keep all training slices on the device and augment them there, see
+        `guided_attention.training.batches.DeviceBatches`: for a GPU that would wait for its slices.
     fabric : lightning.fabric.Fabric, optional
         One that is launched already (a strategy of your own); then ``accelerator`` and ``devices`` do not count.
 

@@ -34,9 +34,7 @@ def halved(model: nn.Module) -> nn.Module:
 
 
 def save_half(path: str | Path, model: nn.Module, spec: ModelSpec) -> Path:
-    """Write a network as `guided_attention.models.stored.weights.save_network` does, but about half as large; see `halved`.
-
-    `guided_attention.models.stored.weights.load_network` reads it.
+    """Write a network as `save_network` does, but about half as large; see `halved`. `load_network` reads it.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ def export_weights(
     Parameters
     ----------
     path : path
-        What `guided_attention.models.stored.half.save_half` or `guided_attention.models.stored.weights.save_network` wrote, or the folder of a run.
+        What `save_half` or `save_network` wrote, or the folder of a run.
     size : int or (H, W), optional
         Size of the image; default the one that the network was trained with.
 
