@@ -21,8 +21,8 @@ def main() -> None:
     from guided_attention.data import open_source, phantom_folder
     from guided_attention.experiments.record import write_record
     from guided_attention.experiments.release import export_half
-    from guided_attention.experiments.run import run_cell
-    from guided_attention.experiments.trial import Cell, run_folder
+    from guided_attention.experiments.run import run_trial
+    from guided_attention.experiments.trial import Trial, run_folder
     from guided_attention.files import write_text
     from guided_attention.models.stored.pretrained import PRETRAINED
     from guided_attention.models.stored.weights import load_network
@@ -43,9 +43,9 @@ def main() -> None:
     preset = get_preset("widget")
     lines = []
     for name in PRETRAINED:
-        cell = Cell(name)
-        folder = run_folder(options.runs, source.name, cell, preset.name)
-        record = run_cell(cell, source, preset, folder)
+        trial = Trial(name)
+        folder = run_folder(options.runs, source.name, trial, preset.name)
+        record = run_trial(trial, source, preset, folder)
         notes = export_half(folder, source, options.out)
         weights = options.out / source.name / f"{name}.safetensors"
         write_record(record, weights.with_suffix(".record.json"))

@@ -1,4 +1,4 @@
-"""A data set so small that a cell of the grid takes a second or two, and jobs for it."""
+"""A data set so small that a trial of the grid takes a second or two, and jobs for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_factory import Scan, write_scan
 from guided_attention.experiments.job import Job
-from guided_attention.experiments.trial import Cell
+from guided_attention.experiments.trial import Trial
 
 
 def write_tiny_set(root: Path, subjects: int = 4) -> Path:
@@ -20,5 +20,5 @@ def write_tiny_set(root: Path, subjects: int = 4) -> Path:
 def tiny_job(data: Path, home: Path, model: str = "pam", fold: int = 0, seed: int = 0, epochs: int | None = 1) -> Job:
     """Job on one thread of the processor, with ``home/runs`` and ``home/results``."""
     runs, results = str(home / "runs"), str(home / "results")
-    cell = Cell(model, fold, seed)
-    return Job(cell, str(data), "T1DUAL", "in", "quick", epochs, runs, results, accelerator="cpu", threads=1)
+    trial = Trial(model, fold, seed)
+    return Job(trial, str(data), "T1DUAL", "in", "quick", epochs, runs, results, accelerator="cpu", threads=1)

@@ -53,7 +53,7 @@ def processes():
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """Home of an experiment that was killed at a random moment of its second cell; its worker ends with it."""
+    """Home of an experiment that was killed at a random moment of its second trial; its worker ends with it."""
     home = tmp_path_factory.mktemp("experiment")
     write_tiny_set(home / "data")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -85,7 +85,7 @@ def test_killed_then_finished_then_one_record_deleted(killed, capsys):
     assert stopped.value.code == 1
     shown = capsys.readouterr().out
     assert shown.startswith(f"{DATASET}, preset quick-epochs{EPOCHS}")
-    assert "3 cells: 1 finished" in shown
+    assert "3 trials: 1 finished" in shown
     assert f"dual fold 0 seed 0 failed: [Errno 17] File exists: '{broken}'" in shown
     assert "quick runs: they show that everything works" in shown
     assert "synthetic data" in shown
@@ -109,7 +109,7 @@ def test_killed_then_finished_then_one_record_deleted(killed, capsys):
     again = {record_of(killed, "pam"), masks_path(record_of(killed, "pam"))}
     assert {path for path in stamps if path.stat().st_mtime_ns != stamps[path]} <= again
 
-    # With --fresh that cell alone is trained again.
+    # With --fresh that trial alone is trained again.
     record_of(killed, "pam").unlink()
     main([*options(killed), "--fresh"])
     assert "1 finished, 0 to restore, 0 half-finished, 1 to do" in capsys.readouterr().out
@@ -122,7 +122,7 @@ def test_killed_then_finished_then_one_record_deleted(killed, capsys):
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
     write_tiny_set(tmp_path / "data")
     main([*options(tmp_path, models="all", folds="0,1,2", seeds="0,1"), "--dry-run"])
-    assert "66 cells: 0 finished, 0 to restore, 0 half-finished, 66 to do" in capsys.readouterr().out
+    assert "66 trials: 0 finished, 0 to restore, 0 half-finished, 66 to do" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 

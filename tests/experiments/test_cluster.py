@@ -1,4 +1,4 @@
-"""A real Ray cluster on this machine: a worker that is killed loses nothing, a cell that fails stops nobody."""
+"""A real Ray cluster on this machine: a worker that is killed loses nothing, a trial that fails stops nobody."""
 
 import os
 import shutil
@@ -46,9 +46,9 @@ def cluster(monkeypatch):
 
 
 def process_of(job):
-    """Process that works on a cell: Ray names it after the task."""
+    """Process that works on a trial: Ray names it after the task."""
     lines = subprocess.run(["ps", "-axo", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
-    found = [int(line.split()[0]) for line in lines if f"ray::cell {job}" in line]
+    found = [int(line.split()[0]) for line in lines if f"ray::trial {job}" in line]
     return found[0] if found else None
 
 
@@ -86,7 +86,7 @@ def test_a_killed_worker_loses_nothing_and_a_failure_stops_nobody(cluster, tmp_p
     ended = run_on_ray(planned, "auto", "cpu", retries=2, on_end=told.append)
     hunter.join()
 
-    assert len(pids) == 2, "the cell was run by another process after the kill"
+    assert len(pids) == 2, "the trial was run by another process after the kill"
     assert 2 <= at_kill[0] < EPOCHS, "the kill came half-way"
     assert told == ended
     outcomes = {outcome.job: outcome for outcome in ended}

@@ -22,7 +22,7 @@ from small_grid import tiny_job, write_tiny_set
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """Data, and a home in which one cell is finished."""
+    """Data, and a home in which one trial is finished."""
     home = tmp_path_factory.mktemp("grid")
     job = tiny_job(write_tiny_set(home / "data"), home)
     run_job(job)
@@ -169,7 +169,7 @@ class TestDevices:
 WORKER = """
 import json, os, pathlib, sys, time
 job = json.loads(sys.stdin.readline())
-here, model = pathlib.Path(job["results"]), job["cell"]["model"]
+here, model = pathlib.Path(job["results"]), job["trial"]["model"]
 (here / model).touch()
 end = time.monotonic() + 20
 while not ((here / "pam").exists() and (here / "cam").exists()) and time.monotonic() < end:
@@ -190,7 +190,7 @@ def test_workers_run_side_by_side_and_their_ends_are_told(tmp_path):
     told = []
     ended = run_here(planned, 2, "cpu", told.append, command=[sys.executable, "-c", WORKER])
     assert told == ended
-    errors = {outcome.job.cell.model: outcome.error for outcome in ended}
+    errors = {outcome.job.trial.model: outcome.error for outcome in ended}
     assert str(planned[0].folder) in errors["dual"]
     assert errors["pam"].startswith("no luck\n  log: ")
     assert errors["cam"].startswith("killed by signal 9")

@@ -20,7 +20,7 @@ from guided_attention.data.digest import digests_of, set_digest
 from guided_attention.errors import CheckpointError, DataError, SettingsError
 from guided_attention.experiments.plan import plan
 from guided_attention.experiments.record import read_record, record_path, write_record
-from guided_attention.experiments.run import run_cell
+from guided_attention.experiments.run import run_trial
 from guided_attention.experiments.run_record import DataSet
 from guided_attention.experiments.same_data import data_difference, name_by_data
 from guided_attention.experiments.trial import describe
@@ -151,7 +151,7 @@ def done(tmp_path_factory):
     (home / "other" / "phantom.json").write_text("{}")
     job = tiny_job(home / "data", home)
     source = job.source()
-    run_cell(job.cell, source, job.settings, job.folder(source.name), results=job.results, progress=False)
+    run_trial(job.trial, source, job.settings, job.folder(source.name), results=job.results, progress=False)
     return home
 
 
@@ -215,21 +215,21 @@ class TestRuns:
     def test_a_finished_run_of_other_data_is_refused(self, home):
         job = tiny_job(home / "other", home)
         with pytest.raises(CheckpointError, match=r"started with other data: .* was '"):
-            run_cell(job.cell, job.source(), job.settings, job.folder(NAME), progress=False)
+            run_trial(job.trial, job.source(), job.settings, job.folder(NAME), progress=False)
 
     def test_only_the_test_subjects_changed(self, home):
         job, folder = tiny_job(home / "data", home), home / "data/Train_Sets/MR"
         (tested,) = read_record(job.folder(NAME) / "record.json").split.test
         write_scan(folder / tested, Scan(seed=77), sequences=("T1DUAL",))
         with pytest.raises(CheckpointError, match=f"tested on other data than .* \\(subject '{tested}' is "):
-            run_cell(job.cell, job.source(), job.settings, job.folder(NAME), progress=False)
+            run_trial(job.trial, job.source(), job.settings, job.folder(NAME), progress=False)
 
     def test_a_record_of_other_data_is_not_replaced(self, home):
         job = tiny_job(home / "other", home)
         target = record_path(home / "results", NAME, "pam", 0, 0)
         before = target.read_bytes()
         with pytest.raises(SettingsError, match=r"is a record of other data than .*subject '1'"):
-            run_cell(job.cell, job.source(), job.settings, home / "new", results=home / "results", progress=False)
+            run_trial(job.trial, job.source(), job.settings, home / "new", results=home / "results", progress=False)
         with pytest.raises(SettingsError, match=r"its data are not those of .*subject '1'"):
             plan([job], job.source(), home / "results")
         target.unlink()
@@ -316,7 +316,7 @@ def test_experiment_keeps_two_sites_of_one_name_apart(tmp_path, monkeypatch, cap
         assert record.dataset.digests[score.subject] == volume_digest(reference)
         assert score.organs[0].reference_voxels == np.count_nonzero(reference.labels == 1)
         main(["experiment", *what, "--data", f"{site}/nifti", "--dry-run"])
-        assert "1 cells: 1 finished" in capsys.readouterr().out
+        assert "1 trials: 1 finished" in capsys.readouterr().out
 
 
 def test_digests_survive_in_a_record_and_nothing_else_does(tmp_path):

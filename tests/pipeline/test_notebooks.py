@@ -337,7 +337,7 @@ def test_one_chapter_trains_a_whole_network_the_others_only_if_asked():
     unasked = []
     for stem in CHAPTERS:
         statements = [node for cell in code_cells(stem) for node in ast.parse(cell.source).body]
-        calls = [(node, "run_cell(" in ast.unparse(node)) for node in statements]
+        calls = [(node, "run_trial(" in ast.unparse(node)) for node in statements]
         guarded = {ast.unparse(node.test) for node, found in calls if found and isinstance(node, ast.If)}
         unasked += [stem] * any(found and not isinstance(node, ast.If) for node, found in calls)
         assert guarded <= {"train"}

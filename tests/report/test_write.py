@@ -21,7 +21,7 @@ from guided_attention.evaluation.calibration import Reliability
 from guided_attention.experiments.label_volumes import masks_path, write_masks
 from guided_attention.experiments.record import record_path
 from guided_attention.experiments.run_record import DataSet
-from guided_attention.experiments.trial import Cell, run_folder
+from guided_attention.experiments.trial import Trial, run_folder
 from guided_attention.report import (
     box_plots,
     choose_slices,
@@ -118,7 +118,7 @@ class TestMasks:
         alone = load_results(tmp_path / "results", PHANTOM.name)
         with pytest.raises(DataError, match=r"fold0-seed0\.npz.*there are no masks"):
             load_masks(alone)
-        run = run_folder(tmp_path / "runs", PHANTOM.name, Cell("daf"), "quick")
+        run = run_folder(tmp_path / "runs", PHANTOM.name, Trial("daf"), "quick")
         write_masks(run / "predictions.npz", {"1": np.ones((2, 3, 4), np.uint8)})
         assert load_masks(alone, runs=tmp_path / "runs")["daf"]["1"].shape == (2, 3, 4)
         with pytest.raises(DataError, match="no record of seed 7"):
@@ -209,7 +209,7 @@ class TestReport:
     ):
         monkeypatch.chdir(tmp_path)
         write(tmp_path / "results", small_record("daf", {"1": 0.5}))
-        run = run_folder(tmp_path / "runs", PHANTOM.name, Cell("daf"), "quick")
+        run = run_folder(tmp_path / "runs", PHANTOM.name, Trial("daf"), "quick")
         write_masks(run / "predictions.npz", {"1": np.zeros_like(open_source(scans).read("1").labels)})
         with pytest.raises(SystemExit):
             main(["report", "--data", str(scans), "--runs", "elsewhere"])

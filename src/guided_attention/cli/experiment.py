@@ -41,9 +41,9 @@ def experiment(
 ) -> None:
     """Train and evaluate every model on every fold with every seed, and write a record each.
 
-    Prints its plan first. Finished cells are skipped, interrupted ones go on from their last checkpoint when the same
+    Prints its plan first. Finished trials are skipped, interrupted ones go on from their last checkpoint when the same
     command is given again, and one that fails does not stop the others: the command then ends with status 1. A
-    deleted record is copied again from its run's folder; with --fresh the cell is trained again. Runs and records are
+    deleted record is copied again from its run's folder; with --fresh the trial is trained again. Runs and records are
     known by their data, not by the name of their folder: other images or labels get folders DATASET-DIGEST.
 
     Args:
@@ -59,13 +59,13 @@ def experiment(
         epochs: Another number of epochs than the preset's.
         weights: File with ImageNet weights, or a folder with one per backbone (resnet101-63fe2227.pth).
         accelerator: auto, cpu or cuda.
-        workers: Cells side by side on this machine, one process and one GPU each. (One training on several devices is
+        workers: Trials side by side on this machine, one process and one GPU each. (One training on several devices is
             train --devices.)
-        threads: Threads of the processor, shared by the workers; with --ray, of each cell.
+        threads: Threads of the processor, shared by the workers; with --ray, of each trial.
         ray: Run on a Ray cluster: auto, or its address HOST:PORT. Data and runs must lie in shared storage.
-        retries: How often a cell is run again on the cluster after its process or machine died.
+        retries: How often a trial is run again on the cluster after its process or machine died.
         dry_run: Only print the plan.
-        fresh: Cells without a record start from nothing: what their run's folder holds is deleted.
+        fresh: Trials without a record start from nothing: what their run's folder holds is deleted.
     """
     from guided_attention.experiments import cluster
     from guided_attention.experiments import local as grid_local
@@ -89,7 +89,7 @@ def experiment(
         "threads": _threads(threads, workers, ray is not None),
         "dataset": source.name,
     }
-    jobs = [Job(cell, **common) for cell in _cells(*chosen, source)]
+    jobs = [Job(trial, **common) for trial in _trials(*chosen, source)]
     jobs = [replace(job, weights=grid.weights_for(weights, job)) for job in jobs]
     found = grid.plan(jobs, source, results, fresh=fresh)
     if notice:
@@ -134,8 +134,8 @@ def outcome_table(found: Sequence[Planned], outcomes: Sequence[Outcome]) -> str:
     """
     lines = [f"{'model':<16}{'fold':>5}{'seed':>5}{'mean DSC':>10}{'seconds':>9}  "]
     for entry, outcome in zip(found, outcomes, strict=True):
-        cell, record = outcome.job.cell, outcome.record
-        start = f"{cell.model:<16}{cell.fold:>5}{cell.seed:>5}"
+        trial, record = outcome.job.trial, outcome.record
+        start = f"{trial.model:<16}{trial.fold:>5}{trial.seed:>5}"
         if record is None:
             lines.append(f"{start}{'-':>10}{'-':>9}  failed")
             continue
@@ -175,17 +175,17 @@ def _numbers(argument: str, text: str) -> list[int]:
     return list(dict.fromkeys(int(part) for part in parts))
 
 
-def _cells(models, folds, seeds, source):
+def _trials(models, folds, seeds, source):
     """Fold by fold, so that networks can be compared early; a fold that does not exist raises."""
-    from guided_attention.experiments.trial import Cell, choose_fold
+    from guided_attention.experiments.trial import Trial, choose_fold
 
     for fold in folds:
         choose_fold(source, fold)
-    return [Cell(model, fold, seed) for seed, fold, model in product(seeds, folds, models)]
+    return [Trial(model, fold, seed) for seed, fold, model in product(seeds, folds, models)]
 
 
 def _threads(threads: int | None, workers: int, cluster: bool) -> int:
-    """Threads of one cell."""
+    """Threads of one trial."""
     import torch
 
     for name, value in (("threads", threads), ("workers", workers)):

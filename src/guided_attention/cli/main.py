@@ -67,25 +67,25 @@ def train(
         progress: Show progress bars.
     """
     from guided_attention.evaluation.summary import summary_table
-    from guided_attention.experiments.run import run_cell
+    from guided_attention.experiments.run import run_trial
     from guided_attention.experiments.same_data import name_by_data
-    from guided_attention.experiments.trial import Cell, run_folder
+    from guided_attention.experiments.trial import Trial, run_folder
     from guided_attention.training.devices import is_first_process
     from guided_attention.training.settings import get_preset, vary
 
     _use_threads(threads)
     source = open_data(data, sequence, phase)
     chosen = vary(get_preset(preset), epochs=epochs, precision=precision, learning_rate=learning_rate)
-    cell = Cell(model, fold, seed)
+    trial = Trial(model, fold, seed)
     roots = [root for root in (None if out else Path("runs"), results) if root is not None]
     source, notice = name_by_data(source, *roots)
-    out = out or run_folder("runs", source.name, cell, chosen.name)
+    out = out or run_folder("runs", source.name, trial, chosen.name)
     if notice and is_first_process():
         print(notice)
     if is_first_process():
         print(f"{model} on {source.name}, fold {fold}, seed {seed}, preset {preset} -> {out}", flush=True)
-    record = run_cell(
-        cell,
+    record = run_trial(
+        trial,
         source,
         chosen,
         out,

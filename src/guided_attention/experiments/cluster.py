@@ -1,6 +1,6 @@
-"""The grid on a Ray cluster: every cell a task that is run again when its process or machine dies (chapter *Ablation*).
+"""The grid on a Ray cluster: every trial a task that is run again when its process or machine dies (chapter *Ablation*).
 
-Data and the folder of runs lie in storage that every machine sees under the same name. A cell that is run again goes
+Data and the folder of runs lie in storage that every machine sees under the same name. A trial that is run again goes
 on from its last checkpoint there. Records come back to the driver, which writes them as they arrive.
 """
 
@@ -32,7 +32,7 @@ def run_on_ray(
     retries: int = 3,
     on_end: Callable[[Outcome], None] = print,
 ) -> list[Outcome]:
-    """Run cells on a cluster, as many at a time as its processors (and GPUs) allow.
+    """Run trials on a cluster, as many at a time as its processors (and GPUs) allow.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def run_on_ray(
         ``auto`` or HOST:PORT of a running cluster; ``local`` starts one here. A connection that is open is used.
     accelerator : {"auto", "cpu", "cuda"}
     retries : int
-        How often a cell is run again after its process or machine died. An error of the cell itself is final.
+        How often a trial is run again after its process or machine died. An error of the trial itself is final.
     on_end : callable
-        Told about every cell that ends, after its record is written.
+        Told about every trial that ends, after its record is written.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def run_on_ray(
     MissingExtraError
         If Ray is missing.
     SettingsError
-        If there is no cluster, or none of its machines is large enough for a cell.
+        If there is no cluster, or none of its machines is large enough for a trial.
     """
     require_ray()
     import ray
@@ -72,10 +72,10 @@ def run_on_ray(
             raise SettingsError(f"ray={address!r}: no cluster there ({reason}). Start one: ray start --head.") from None
     try:
         gpus = _gpus(accelerator, planned)
-        task = ray.remote(max_calls=1)(_work)  # a process for every cell: its peak of memory is its own
+        task = ray.remote(max_calls=1)(_work)  # a process for every trial: its peak of memory is its own
         pending = {
             task.options(
-                num_cpus=entry.job.threads, num_gpus=gpus, max_retries=retries, name=f"cell {entry.job}"
+                num_cpus=entry.job.threads, num_gpus=gpus, max_retries=retries, name=f"trial {entry.job}"
             ).remote(replace(entry.job, results=None).to_json()): entry
             for entry in planned
         }
@@ -127,7 +127,7 @@ def _gpus(accelerator: str, planned: Sequence[Planned]) -> int:
     threads = max((entry.job.threads for entry in planned), default=1)
     if not any(machine.get("CPU", 0) >= threads and machine.get("GPU", 0) >= gpus for machine in machines):
         raise SettingsError(
-            f"ray: a cell needs {threads} processors and {gpus} GPUs, and no machine of the cluster has them. "
+            f"ray: a trial needs {threads} processors and {gpus} GPUs, and no machine of the cluster has them. "
             "Give fewer --threads, or --accelerator cpu."
         )
     return gpus

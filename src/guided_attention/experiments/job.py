@@ -1,4 +1,4 @@
-"""One cell of an experiment in a process of its own: ``python -m guided_attention.experiments.job``.
+"""One trial of an experiment in a process of its own: ``python -m guided_attention.experiments.job``.
 
 Chapter *Ablation* runs a grid of them.
 """
@@ -15,23 +15,23 @@ from pathlib import Path
 from guided_attention.data import DataSource, open_source
 from guided_attention.errors import GuidedAttentionError
 from guided_attention.experiments.run_record import Record
-from guided_attention.experiments.trial import Cell, run_folder
+from guided_attention.experiments.trial import Trial, run_folder
 from guided_attention.training.settings import Preset, get_preset, vary
 
 __all__ = ["Job", "Outcome", "main", "run_job"]
 
-#: What torchrun, Fabric and SLURM call a process that belongs to a group. A cell always trains alone.
+#: What torchrun, Fabric and SLURM call a process that belongs to a group. A trial always trains alone.
 _GROUP = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 _GROUP_SLURM = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS")
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a process, here or on another machine, must know to train a cell; plain JSON types but for the cell.
+    """What a process, here or on another machine, must know to train a trial; plain JSON types but for the trial.
 
     Parameters
     ----------
-    cell : Cell
+    trial : Trial
     data, sequence, phase : str
         Arguments of `guided_attention.data.open_source`; the word phantom has become a folder.
     preset : str; epochs : int or None
@@ -43,13 +43,13 @@ class Job:
     weights : str or None
         ImageNet weights of this network's backbone.
     accelerator : str; threads : int
-        As for `guided_attention.experiments.run.run_cell`; threads of this process.
+        As for `guided_attention.experiments.run.run_trial`; threads of this process.
     dataset : str or None
         Name under which runs of these data are kept, see `guided_attention.experiments.same_data.name_by_data`;
         None: the source's own.
     """
 
-    cell: Cell
+    trial: Trial
     data: str
     sequence: str
     phase: str
@@ -73,11 +73,11 @@ class Job:
         return source if self.dataset is None else replace(source, name=self.dataset)
 
     def folder(self, dataset: str) -> Path:
-        """Return the folder of this cell's run."""
-        return run_folder(self.runs, dataset, self.cell, self.settings.name)
+        """Return the folder of this trial's run."""
+        return run_folder(self.runs, dataset, self.trial, self.settings.name)
 
     def __str__(self) -> str:
-        return f"{self.cell.model} fold {self.cell.fold} seed {self.cell.seed}"
+        return f"{self.trial.model} fold {self.trial.fold} seed {self.trial.seed}"
 
     def to_json(self) -> str:
         """Return one line of text."""
@@ -87,7 +87,7 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """Read what `to_json` wrote."""
         found = json.loads(text)
-        return cls(**{**found, "cell": Cell(**found["cell"])})
+        return cls(**{**found, "trial": Trial(**found["trial"])})
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Outcome:
 
 
 def run_job(job: Job) -> Record:
-    """Train, evaluate and write one cell in this process, alone; goes on from its last checkpoint.
+    """Train, evaluate and write one trial in this process, alone; goes on from its last checkpoint.
 
     Parameters
     ----------
@@ -113,18 +113,18 @@ def run_job(job: Job) -> Record:
     Raises
     ------
     GuidedAttentionError
-        As `guided_attention.experiments.run.run_cell`.
+        As `guided_attention.experiments.run.run_trial`.
     """
     import torch
 
-    from guided_attention.experiments.run import run_cell
+    from guided_attention.experiments.run import run_trial
 
     for name in (*_GROUP, *_GROUP_SLURM):
         os.environ.pop(name, None)
     torch.set_num_threads(job.threads)
     source = job.source()
-    return run_cell(
-        job.cell,
+    return run_trial(
+        job.trial,
         source,
         job.settings,
         job.folder(source.name),

@@ -1,4 +1,4 @@
-"""Cells of the grid side by side on this machine: a process each, pinned to one device (chapter *Ablation*).
+"""Trials of the grid side by side on this machine: a process each, pinned to one device (chapter *Ablation*).
 
 One training that is shared by several devices is another thing: ``guided-attention train --devices``.
 """
@@ -25,7 +25,7 @@ __all__ = ["device_environment", "run_here"]
 
 #: Seconds that a process gets to die after it was asked to.
 _GRACE = 5.0
-#: A process for every cell, not one for many: it frees all memory, and its peak is the cell's own.
+#: A process for every trial, not one for many: it frees all memory, and its peak is the trial's own.
 _COMMAND = (sys.executable, "-m", "guided_attention.experiments.job")
 
 
@@ -45,7 +45,7 @@ def run_here(
     on_end: Callable[[Outcome], None] = print,
     command: Sequence[str] = _COMMAND,
 ) -> list[Outcome]:
-    """Run cells, ``workers`` at a time. A cell that fails, or is killed, does not stop the others.
+    """Run trials, ``workers`` at a time. A trial that fails, or is killed, does not stop the others.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def run_here(
     accelerator : {"auto", "cpu", "cuda"}
         As the jobs have it.
     on_end : callable
-        Told about every cell that ends.
+        Told about every trial that ends.
     command : sequence of str
         Program of a worker: gets the job as the first line of its input.
 

@@ -1,6 +1,6 @@
 """The grid model x fold x seed: what there is to do, and how much of it is done (chapter *Ablation*).
 
-A cell is finished when a record of the same data, network, settings and split lies in ``results``. A record of
+A trial is finished when a record of the same data, network, settings and split lies in ``results``. A record of
 anything else in its place is an error: nothing is replaced. Where the record is missing but the run's folder is
 complete, the record is copied from there: the run was killed between the two, or somebody deleted the record, and
 in neither case has the training to be done again. Who wants it trained again asks for it: ``fresh``.
@@ -35,7 +35,7 @@ Status = Literal["finished", "to restore", "half-finished", "to do"]
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell of the grid and how far it is.
+    """A trial of the grid and how far it is.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Planned:
     epochs : int
         In its last checkpoint.
     record : Record or None
-        Of a finished cell, or the one to restore.
+        Of a finished trial, or the one to restore.
     """
 
     job: Job
@@ -69,7 +69,7 @@ def plan(jobs: Sequence[Job], source: DataSource, results: str | Path, *, fresh:
     results : path
         Folder of the records.
     fresh : bool
-        Cells without a record there start from nothing, whatever lies in their run's folder.
+        Trials without a record there start from nothing, whatever lies in their run's folder.
 
     Returns
     -------
@@ -85,8 +85,8 @@ def plan(jobs: Sequence[Job], source: DataSource, results: str | Path, *, fresh:
     """
     source, found = source.verified(), []
     for job in jobs:
-        cell, folder = job.cell, job.folder(source.name)
-        target = record_path(results, source.name, cell.model, cell.fold, cell.seed)
+        trial, folder = job.trial, job.folder(source.name)
+        target = record_path(results, source.name, trial.model, trial.fold, trial.seed)
         if target.exists():
             found.append(Planned(job, folder, target, "finished", record=_same(target, job, source)))
             continue
@@ -110,7 +110,7 @@ def restore(planned: Planned) -> Record:
 
 
 def clear(planned: Planned) -> None:
-    """Delete the run's folder of a cell.
+    """Delete the run's folder of a trial.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def weights_for(weights: Path | None, job: Job) -> str | None:
     SettingsError
         If the folder has no such file, or several.
     """
-    backbone = job.settings.model_options(job.cell.model).get("backbone")
+    backbone = job.settings.model_options(job.trial.model).get("backbone")
     if weights is None or backbone is None:
         return None
     if not weights.is_dir():
@@ -150,32 +150,32 @@ def weights_for(weights: Path | None, job: Job) -> str | None:
     files = sorted(path for path in weights.glob(f"{backbone}*") if not path.stem[len(backbone) :][:1].isalnum())
     if len(files) != 1:
         names = ", ".join(path.name for path in files) or "none"
-        raise SettingsError(f"weights={weights}: {job.cell.model} needs one file {backbone}*, found {names}.")
+        raise SettingsError(f"weights={weights}: {job.trial.model} needs one file {backbone}*, found {names}.")
     return str(files[0].resolve())
 
 
 def plan_table(found: Sequence[Planned]) -> str:
-    """Lay out a plan as plain text: how many cells of each kind, then one line per cell."""
+    """Lay out a plan as plain text: how many trials of each kind, then one line per trial."""
     kinds: tuple[Status, ...] = ("finished", "to restore", "half-finished", "to do")
     counts = ", ".join(f"{sum(entry.status == kind for entry in found)} {kind}" for kind in kinds)
-    lines = [f"{len(found)} cells: {counts}"]
+    lines = [f"{len(found)} trials: {counts}"]
     for entry in found:
-        cell, total = entry.job.cell, entry.job.settings.fit.epochs
+        trial, total = entry.job.trial, entry.job.settings.fit.epochs
         done = f"  {entry.epochs} of {total} epochs" if entry.status == "half-finished" else ""
-        lines.append(f"  {cell.model:<16}fold {cell.fold}  seed {cell.seed}  {entry.status}{done}")
+        lines.append(f"  {trial.model:<16}fold {trial.fold}  seed {trial.seed}  {entry.status}{done}")
     return "\n".join(lines)
 
 
 def _same(path: Path, job: Job, source: DataSource) -> Record:
     """Read a record, and raise unless it is one of this job."""
     record, preset = read_record(path), job.settings
-    fold = choose_fold(source, job.cell.fold)
+    fold = choose_fold(source, job.trial.fold)
     wanted = {
         "dataset": _words(describe(source)),
-        "model": {"name": job.cell.model, "options": preset.model_options(job.cell.model)},
+        "model": {"name": job.trial.model, "options": preset.model_options(job.trial.model)},
         "preset": preset.name,
-        "settings": preset.fit.as_dict() | {"seed": job.cell.seed},
-        "seed": job.cell.seed,
+        "settings": preset.fit.as_dict() | {"seed": job.trial.seed},
+        "seed": job.trial.seed,
         "split": {"fold": fold.index, "train": fold.train, "validation": fold.validation, "test": fold.test},
     }
     present = {

@@ -1,4 +1,4 @@
-"""One cell of the grid model x fold x seed: from a data source to a trained, evaluated network and its record.
+"""One trial of the grid model x fold x seed: from a data source to a trained, evaluated network and its record.
 
 Chapter *Training the network* runs one; the command line runs the same function.
 """
@@ -25,7 +25,7 @@ from guided_attention.experiments.label_volumes import masks_path, read_masks, w
 from guided_attention.experiments.record import read_record, record_path, write_record
 from guided_attention.experiments.run_record import Cost, Model, Record, Split, make_record
 from guided_attention.experiments.same_data import data_difference
-from guided_attention.experiments.trial import Cell, choose_fold, describe
+from guided_attention.experiments.trial import Trial, choose_fold, describe
 from guided_attention.models import build_model
 from guided_attention.models.stored.weights import ModelSpec, save_network
 from guided_attention.provenance import peak_memory
@@ -33,11 +33,11 @@ from guided_attention.training.devices import is_first_process, require_devices
 from guided_attention.training.loop import fit
 from guided_attention.training.settings import Preset
 
-__all__ = ["run_cell"]
+__all__ = ["run_trial"]
 
 
-def run_cell(
-    cell: Cell,
+def run_trial(
+    trial: Trial,
     source: DataSource,
     preset: Preset,
     out_dir: str | Path,
@@ -53,7 +53,7 @@ def run_cell(
 
     Parameters
     ----------
-    cell : Cell
+    trial : Trial
         What to train.
     source : DataSource
         From `guided_attention.data.open_source`. It is checked completely before anything else happens, unless it
@@ -84,8 +84,8 @@ def run_cell(
         If an argument cannot work, or ``out_dir`` or ``results`` hold another run (network, data, fold, seed,
         settings).
     """
-    fold = choose_fold(source, cell.fold)
-    target = None if results is None else record_path(results, source.name, cell.model, cell.fold, cell.seed)
+    fold = choose_fold(source, trial.fold)
+    target = None if results is None else record_path(results, source.name, trial.model, trial.fold, trial.seed)
     there = read_record(target) if target is not None and target.exists() else None
     if there is not None and there.preset != preset.name:
         raise SettingsError(
@@ -93,9 +93,9 @@ def run_cell(
             "Give another results folder."
         )
     require_devices(accelerator, devices)
-    options = preset.model_options(cell.model)
-    torch.manual_seed(cell.seed)
-    model = build_model(cell.model, **options, **({} if weights is None else {"weights": str(weights)}))
+    options = preset.model_options(trial.model)
+    torch.manual_seed(trial.seed)
+    model = build_model(trial.model, **options, **({} if weights is None else {"weights": str(weights)}))
     source = source.verified()
     if there is not None and (different := data_difference(there, source.fingerprints)):
         raise SettingsError(
@@ -108,8 +108,8 @@ def run_cell(
     with FileLock(out_dir / ".lock") if is_first_process() else nullcontext():
         record = _train_and_evaluate(
             model,
-            Model(cell.model, options),
-            cell,
+            Model(trial.model, options),
+            trial,
             fold,
             source,
             preset,
@@ -121,7 +121,7 @@ def run_cell(
             origin={
                 # without digests: `fit` keeps those of the volumes that it is handed
                 "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests"},
-                "model": cell.model,
+                "model": trial.model,
                 "options": options,
                 "pretrained": weights is not None,
             },
@@ -136,7 +136,7 @@ def run_cell(
 def _train_and_evaluate(
     model: nn.Module,
     described: Model,
-    cell: Cell,
+    trial: Trial,
     fold: Fold,
     source: DataSource,
     preset: Preset,
@@ -145,7 +145,7 @@ def _train_and_evaluate(
     progress: bool,
     **how: Any,
 ) -> Record:
-    settings = replace(preset.fit, seed=cell.seed)
+    settings = replace(preset.fit, seed=trial.seed)
     start = time.perf_counter()
     result = fit(
         model,
@@ -191,8 +191,8 @@ def _train_and_evaluate(
         model=described,
         preset=preset.name,
         settings={**settings.as_dict(), **({"changed": result.changed} if result.changed else {})},
-        seed=cell.seed,
-        split=Split(cell.fold, fold.train, fold.validation, fold.test),
+        seed=trial.seed,
+        split=Split(trial.fold, fold.train, fold.validation, fold.test),
         scores=scores,
         curve=result.history,
         cost=cost,
@@ -202,12 +202,12 @@ def _train_and_evaluate(
         "dataset": source.name,
         "synthetic": record.dataset.synthetic,
         "preset": preset.name,
-        "fold": cell.fold,
-        "seed": cell.seed,
+        "fold": trial.fold,
+        "seed": trial.seed,
         "epoch": result.best_epoch,
         "commit": record.provenance.commit,
     }
-    spec = ModelSpec(cell.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
+    spec = ModelSpec(trial.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
     if is_first_process():
         save_network(out_dir / "model.safetensors", model, spec)
         write_masks(out_dir / "predictions.npz", masks)

@@ -1,4 +1,4 @@
-"""A cell of the grid model x fold x seed, and where its run belongs (chapter *Training the network*)."""
+"""A trial of the grid model x fold x seed, and where its run belongs (chapter *Training the network*)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from guided_attention.data import DataSource, Fold, folds_for
 from guided_attention.errors import SettingsError
 from guided_attention.experiments.run_record import DataSet
 
-__all__ = ["Cell", "choose_fold", "describe", "run_folder"]
+__all__ = ["Trial", "choose_fold", "describe", "run_folder"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Trial:
     """One training: which network, on which split, from which random numbers.
 
     Parameters
@@ -31,9 +31,9 @@ class Cell:
     seed: int = 0
 
 
-def run_folder(root: str | Path, dataset: str, cell: Cell, preset: str) -> Path:
-    """Return where the run of a cell belongs: ``ROOT/DATASET/MODEL/PRESET-foldK-seedS``."""
-    return Path(root) / dataset / cell.model / f"{preset}-fold{cell.fold}-seed{cell.seed}"
+def run_folder(root: str | Path, dataset: str, trial: Trial, preset: str) -> Path:
+    """Return where the run of a trial belongs: ``ROOT/DATASET/MODEL/PRESET-foldK-seedS``."""
+    return Path(root) / dataset / trial.model / f"{preset}-fold{trial.fold}-seed{trial.seed}"
 
 
 def choose_fold(source: DataSource, index: int) -> Fold:

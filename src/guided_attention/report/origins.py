@@ -18,8 +18,8 @@ def provenance_table(results: Results) -> Table:
             commit = "not known" if p.commit is None else p.commit[:12] + ("+" if p.dirty else "")
             versions = f"{p.package}, torch {p.torch}"
             machine = f"{p.device}, {p.threads} threads"
-            cell = (NAMES[model], str(record.split.fold), str(record.seed))
-            rows.append((*cell, commit, versions, machine, record.created))
+            trial = (NAMES[model], str(record.split.fold), str(record.seed))
+            rows.append((*trial, commit, versions, machine, record.created))
     return Table(
         title=f"Records: {results.label}",
         columns=("network", "fold", "seed", "commit", "package", "device", "made"),

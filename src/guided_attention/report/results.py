@@ -52,15 +52,15 @@ class Results:
         return tuple(model for model in MODELS if model not in self.records)
 
     @property
-    def cells(self) -> tuple[tuple[int, int], ...]:
+    def trials(self) -> tuple[tuple[int, int], ...]:
         """Pairs (fold, seed) that any network has."""
         return tuple(sorted({(r.split.fold, r.seed) for records in self.records.values() for r in records}))
 
     @property
     def gaps(self) -> tuple[tuple[str, int, int], ...]:
-        """Cells (network, fold, seed) that another network has and this one lacks."""
+        """Trials (network, fold, seed) that another network has and this one lacks."""
         have = {(model, r.split.fold, r.seed) for model, records in self.records.items() for r in records}
-        return tuple((m, *cell) for m in self.records for cell in self.cells if (m, *cell) not in have)
+        return tuple((m, *trial) for m in self.records for trial in self.trials if (m, *trial) not in have)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Results:
         """What every table and figure must say about its numbers."""
         kind = "synthetic, " if self.dataset.synthetic else ""
         how = "quick run" if self.quick else "published protocol"
-        folds, seeds = (sorted({cell[i] for cell in self.cells}) for i in (0, 1))
+        folds, seeds = (sorted({trial[i] for trial in self.trials}) for i in (0, 1))
         return (
             f"{self.dataset.name}, {kind}{how} (preset {self.preset}), {_list('fold', folds)}, {_list('seed', seeds)}, "
             f"{len(self.subjects)} test subjects"
@@ -86,7 +86,7 @@ class Results:
             found.append(f"Without a record: {', '.join(self.missing)}.")
         if self.gaps:
             gaps = ", ".join(f"{model} fold {fold} seed {seed}" for model, fold, seed in self.gaps)
-            found.append(f"Networks were not tested on the same subjects or seeds; missing cells: {gaps}.")
+            found.append(f"Networks were not tested on the same subjects or seeds; missing trials: {gaps}.")
         return tuple(found)
 
     def of(self, model: str) -> tuple[Record, ...]:

@@ -107,7 +107,7 @@ class LossPlayground(GuidedWidget):
         Parameters
         ----------
         record : Record or path
-            As `run_cell` returns it, or its JSON file.
+            As `run_trial` returns it, or its JSON file.
         **traits
             As for `LossPlayground`.
 
