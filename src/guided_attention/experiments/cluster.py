@@ -1,4 +1,4 @@
-"""The grid on a Ray cluster: every trial a task that is run again when its process or machine dies (chapter *Ablation*).
+"""The grid on a Ray cluster: each trial a task that is run again when its process or machine dies (*Ablation*).
 
 Data and the folder of runs lie in storage that every machine sees under the same name. A trial that is run again goes
 on from its last checkpoint there. Records come back to the driver, which writes them as they arrive.
