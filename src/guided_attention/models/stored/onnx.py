@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -128,8 +129,11 @@ def run_exported(exported: Exported, image: np.ndarray) -> dict[str, np.ndarray]
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.add_external_initializers_from_files_in_memory([WEIGHTS], [exported.weights], [len(exported.weights)])
-    session = onnxruntime.InferenceSession(exported.graph, options, providers=["CPUExecutionProvider"])
+    with TemporaryDirectory() as folder:  # weights in memory are something that only later runtimes take
+        graph = Path(folder, "graph.onnx")
+        graph.write_bytes(exported.graph)
+        graph.with_name(WEIGHTS).write_bytes(exported.weights)
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, {"image": image}), strict=True))
 
