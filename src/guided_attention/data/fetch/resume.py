@@ -70,8 +70,8 @@ def download(
     if not is_file(partial, digest):
         partial.unlink()
         raise DataError(
-            f"{url}: expected sha256 {digest}, the file that arrived has another one. It was deleted; try again, and if "
-            "it stays so, the file on the server was changed."
+            f"{url}: expected sha256 {digest}, the file that arrived has another one. It was deleted; try again, and "
+            "if it stays so, the file on the server was changed."
         )
     partial.replace(path)
 
