@@ -15,7 +15,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from guided_attention.models import MODELS
 from guided_attention.paths import REPOSITORY
+from guided_attention.report.names import NAMES
 from pipeline.header import EXTRA
 from pipeline.layout import Book
 from small_book import ROOT
@@ -228,3 +230,7 @@ def test_what_is_named_in_words_exists():
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
 def test_benchmarks_import_what_there_is(name):
     import_module(f"benchmarks.{name}")
+
+
+def test_every_network_has_a_name_for_tables():
+    assert tuple(NAMES) == MODELS
