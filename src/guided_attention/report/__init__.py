@@ -4,21 +4,16 @@ Chapters *Ablation*, *State of the art* and *Looking at the masks* call these fu
 calls the same ones, so that a page and a report of the same records cannot differ.
 """
 
-from guided_attention.report.comparisons import ablation_steps, paired_tests
+from guided_attention.report.comparisons import Comparison, Comparisons, ablation_steps, paired_tests
 from guided_attention.report.costs import NetworkCost, best_epoch, cost_table, network_cost
-from guided_attention.report.differences import Comparison, Comparisons
 from guided_attention.report.disagreement import choose_slices, disagreement, load_masks, masks_side_by_side
-from guided_attention.report.intervals import bootstrap_mean, mean_intervals
-from guided_attention.report.numbers import numbers, report_digest
-from guided_attention.report.origins import provenance_table
 from guided_attention.report.pictures import box_plots, convergence_curves, reliability_diagram
 from guided_attention.report.published import published
 from guided_attention.report.results import Results, load_results
-from guided_attention.report.score_tables import table_one, table_two
-from guided_attention.report.subjects import subject_values, summary_of
+from guided_attention.report.statistics import bootstrap_mean, pooled_reliability, subject_values, summary_of
 from guided_attention.report.table import Table
-from guided_attention.report.trust import calibration_table, pooled_reliability
-from guided_attention.report.write import write_report
+from guided_attention.report.tables import calibration_table, mean_intervals, provenance_table, table_one, table_two
+from guided_attention.report.write import numbers, report_digest, write_report
 
 __all__ = [
     "Comparison",

@@ -14,7 +14,7 @@ from guided_attention.models import build_model
 from guided_attention.models.attention import PositionAttention
 from guided_attention.report.names import NAMES
 from guided_attention.report.results import Results
-from guided_attention.report.table import Table
+from guided_attention.report.table import Table, dashed
 
 __all__ = ["NetworkCost", "best_epoch", "cost_table", "network_cost"]
 
@@ -71,13 +71,17 @@ def cost_table(results: Results) -> Table:
     results : Results
         Parameters and arithmetic are those of the networks as recorded, small ones in a quick run.
     """
+    import pandas as pd
+
     rows = []
     for model in results.models:
         records = results.of(model)
-        first = records[0]
-        cost = network_cost(model, first.model.options, first.settings["inputs"]["size"])
-        volumes = [_ratio(r.cost.evaluation_seconds, len(r.scores)) for r in records]
-        memory = [r.cost.peak_memory_bytes for r in records if r.cost.peak_memory_bytes is not None]
+        cost = network_cost(model, records[0].model.options, records[0].settings["inputs"]["size"])
+        measured = [
+            (r.cost.training_seconds, r.cost.evaluation_seconds, len(r.scores), r.cost.peak_memory_bytes)
+            for r in records
+        ]
+        runs = pd.DataFrame(measured, columns=["training", "evaluation", "volumes", "memory"], dtype=float)
         rows.append(
             (
                 NAMES[model],
@@ -85,9 +89,9 @@ def cost_table(results: Results) -> Table:
                 f"{cost.flops / 1e9:.2f}",
                 _range([len(r.curve) for r in records]),
                 _range([best_epoch(r) for r in records]),
-                _number(_mean([r.cost.training_seconds for r in records]), 0),
-                _number(_mean(volumes), 2),
-                _number(max(memory) / 2**30 if memory else math.nan, 2),
+                dashed(runs["training"].mean(), ".0f"),
+                dashed((runs["evaluation"] / runs["volumes"]).mean(), ".2f"),
+                dashed(runs["memory"].max() / 2**30, ".2f"),
                 "; ".join(sorted({f"{r.provenance.device}, {r.provenance.threads} threads" for r in records})),
             )
         )
@@ -119,19 +123,6 @@ def best_epoch(record: Record) -> int | None:
     """Return the epoch whose weights were kept: the first with the best validation DSC; None without a curve."""
     known = [e for e in record.curve if not math.isnan(e.get("dice", math.nan)) and not e.get("lost")]
     return max(known, key=lambda e: e["dice"])["epoch"] if known else None
-
-
-def _ratio(value: float | None, n: int) -> float | None:
-    return None if value is None else value / n
-
-
-def _mean(values: list[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else math.nan
-
-
-def _number(value: float, decimals: int) -> str:
-    return "–" if math.isnan(value) else f"{value:.{decimals}f}"
 
 
 def _range(values: list[int | None]) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from guided_attention.data.volume import ORGANS
 from guided_attention.errors import require_choice
 from guided_attention.evaluation.scores import METRICS
+from guided_attention.report.table import dashed
 
-__all__ = ["COLUMNS", "NAMES", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "place_name", "unit_of"]
+__all__ = ["COLUMNS", "NAMES", "PAPER_METRICS", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "place_name", "unit_of"]
 
 #: The paper's name of each network.
 NAMES: dict[str, str] = {
@@ -29,6 +30,8 @@ TABLE_ONE = ("daf", "pam", "cam", "dual", "ms-dual", "ms-dual-guided")
 TABLE_TWO = ("unet", "danet", "pan-resnet34", "pan-resnet101", "daf", "attention-unet", "ms-dual-guided")
 #: Columns of both: the organs and their mean.
 COLUMNS = (*ORGANS, "mean")
+#: The metrics of both, and of Fig. 4.
+PAPER_METRICS = ("dsc", "vs", "msd_voxels")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Unit:
     factor: float
     decimals: int
     higher_is_better: bool
+
+    def text(self, value: float, sign: str = "") -> str:
+        """Write a value of the metric: a dash for NaN; with ``sign="+"`` a plus where it is one."""
+        return dashed(value * self.factor, f"{sign}.{self.decimals}f")
 
 
 _UNITS = {

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from guided_attention.errors import DataError
-from guided_attention.report.names import COLUMNS, NAMES, organ_name, unit_of
+from guided_attention.report.names import COLUMNS, NAMES, PAPER_METRICS, organ_name, unit_of
 from guided_attention.report.results import Results
-from guided_attention.report.score_tables import PAPER_METRICS
-from guided_attention.report.subjects import subject_values
-from guided_attention.report.trust import pooled_reliability
+from guided_attention.report.statistics import pooled_reliability, subject_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

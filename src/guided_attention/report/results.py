@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from guided_attention.data.source import natural_order
 from guided_attention.errors import DataError
+from guided_attention.evaluation.scores import METRICS
 from guided_attention.experiments.record import read_record, record_path
 from guided_attention.experiments.run_record import DataSet, Record
 from guided_attention.models import MODELS
+from guided_attention.report.comparable import check_comparable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Results", "load_results"]
-
-#: Differences that an error names, at most.
-_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,32 @@ class Results:
             )
         return self.records[model]
 
+    @cached_property
+    def scores(self) -> DataFrame:
+        """Every score: columns ``model``, ``fold``, ``seed``, ``subject``, ``organ``, ``metric`` and ``value``.
+
+        ``mean`` among the organs is the mean over those of a subject that could be measured; NaN marks an organ that
+        is absent from reference and prediction. Subjects come in natural order.
+        """
+        import pandas as pd
+
+        place = {subject: i for i, subject in enumerate(self.subjects)}
+        rows = [
+            (model, r.split.fold, r.seed, score.subject, organ, metric, value)
+            for model, records in self.records.items()
+            for r in records
+            for score in r.scores
+            for metric in METRICS
+            for organ, value in [*((o.organ, getattr(o, metric)) for o in score.organs), ("mean", score.mean(metric))]
+        ]
+        rows.sort(key=lambda row: place[row[3]])
+        return pd.DataFrame(rows, columns=["model", "fold", "seed", "subject", "organ", "metric", "value"])
+
+    def scores_of(self, model: str) -> DataFrame:
+        """Return the rows of `scores` of one network; raises as `of` does."""
+        self.of(model)
+        return self.scores[self.scores["model"] == model]
+
 
 def load_results(
     root: str | Path,
@@ -144,12 +174,10 @@ def load_results(
             )
             + f"; found none. Data sets in {root}: {', '.join(there) or 'none'}."
         )
-    _check_comparable(found)
+    check_comparable(found)
     order = {model: i for i, model in enumerate(MODELS)}
     ranked = sorted(found.values(), key=lambda r: (order[r.model.name], r.split.fold, r.seed))
-    records: dict[str, tuple[Record, ...]] = {}
-    for record in ranked:
-        records[record.model.name] = (*records.get(record.model.name, ()), record)
+    records = {model: tuple(of_model) for model, of_model in groupby(ranked, key=lambda r: r.model.name)}
     first = ranked[0]
     dataset = next((r.dataset for r in ranked if r.dataset.digests is not None), first.dataset)
     return Results(root, dataset, first.preset, any(r.quick for r in ranked), records)
@@ -161,47 +189,6 @@ def _check_place(root: Path, path: Path, record: Record) -> None:
         raise DataError(f"{path}: what it says of itself belongs to {expected}. Move it there, or make it again.")
     if record.model.name not in MODELS:
         raise DataError(f"{path}: model {record.model.name!r} is unknown; expected one of {', '.join(MODELS)}.")
-
-
-def _check_comparable(found: Mapping[Path, Record]) -> None:
-    _demand_one("preset", {path: r.preset for path, r in found.items()}, "Choose one with the argument preset.")
-    _demand_one("data set", {path: replace(r.dataset, digests=None) for path, r in found.items()})
-    _demand_one("data", {p: dict(r.dataset.digests) for p, r in found.items() if r.dataset.digests is not None})
-    _demand_one("settings", {path: {**r.settings, "seed": None} for path, r in found.items()})
-    for model in {r.model.name for r in found.values()}:
-        _demand_one(
-            f"options of {model}", {p: dict(r.model.options) for p, r in found.items() if r.model.name == model}
-        )
-    for fold in {r.split.fold for r in found.values()}:
-        _demand_one(f"split of fold {fold}", {p: r.split for p, r in found.items() if r.split.fold == fold})
-        # Records without digests can at least not be of other labels.
-        _demand_one(f"reference of fold {fold}", {p: _reference(r) for p, r in found.items() if r.split.fold == fold})
-    fold_of: dict[str, tuple[int, Path]] = {}
-    for path, record in found.items():
-        for subject in record.split.test:
-            fold, other = fold_of.setdefault(subject, (record.split.fold, path))
-            if fold != record.split.fold:
-                raise DataError(
-                    f"{other} and {path}: subject {subject!r} is a test subject of folds {fold} and "
-                    f"{record.split.fold}; expected folds that test different subjects."
-                )
-
-
-def _reference(record: Record) -> dict[str, int]:
-    return {f"{s.subject} {organ.organ}": organ.reference_voxels for s in record.scores for organ in s.organs}
-
-
-def _demand_one(what: str, values: Mapping[Path, Any], advice: str = "Keep them in different results folders.") -> None:
-    first, value = next(iter(values.items()), (None, None))
-    for path, other in values.items():
-        if other != value:
-            difference = f"{value!r} and {other!r}"
-            if isinstance(value, dict):
-                keys = sorted(k for k in {*value, *other} if value.get(k) != other.get(k))[:_NAMED]
-                difference = "; ".join(f"{k}: {value.get(k)!r} and {other.get(k)!r}" for k in keys)
-            raise DataError(
-                f"{first} and {path}: expected records of one {what} in one report, found {difference}. {advice}"
-            )
 
 
 def _list(word: str, numbers: Iterable[int]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import html
 import io
+import math
 from dataclasses import dataclass
 
-__all__ = ["Table"]
+__all__ = ["Table", "dashed"]
 
 _LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "λ": r"$\lambda$", "≥": r"$\ge$"} | {
     mark: f"\\{mark}" for mark in "&%$#_{}"
@@ -91,14 +92,16 @@ class Table:
         body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}"]
         return "\n".join([*head, *body, *notes, "\\end{table}\n"])
 
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
-
     def _repr_html_(self) -> str:
         return self.to_html()
 
     def __str__(self) -> str:
         return self.to_markdown()
+
+
+def dashed(value: float, spec: str) -> str:
+    """Write a number as a cell: a dash for NaN."""
+    return "–" if math.isnan(value) else format(value, spec)
 
 
 def _unbroken(cell: str) -> str:

@@ -1,31 +1,122 @@
-"""The whole report as files: tables, figures, numbers and where they come from."""
+"""The whole report: its numbers in one plain structure, and tables, figures and numbers as files."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import math
 from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guided_attention.data.source import DataSource
+from guided_attention.evaluation.calibration import expected_calibration_error
 from guided_attention.files import write_bytes, write_text
-from guided_attention.report.comparisons import ablation_steps, has_steps, paired_tests
-from guided_attention.report.costs import cost_table
+from guided_attention.report.comparisons import Comparisons, ablation_steps, paired_tests, steps_of
+from guided_attention.report.costs import best_epoch, cost_table, network_cost
 from guided_attention.report.disagreement import masks_side_by_side
-from guided_attention.report.intervals import mean_intervals
-from guided_attention.report.numbers import REFERENCE, digest_of, numbers
-from guided_attention.report.origins import provenance_table
+from guided_attention.report.names import PAPER_METRICS
 from guided_attention.report.pictures import box_plots, convergence_curves, reliability_diagram
 from guided_attention.report.results import Results
-from guided_attention.report.score_tables import PAPER_METRICS, table_one, table_two
+from guided_attention.report.statistics import bootstrap_mean, pooled_reliability, subject_values, summary_of
 from guided_attention.report.table import Table
-from guided_attention.report.trust import calibration_table, pooled_reliability
+from guided_attention.report.tables import calibration_table, mean_intervals, provenance_table, table_one, table_two
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["write_report"]
+__all__ = ["numbers", "report_digest", "write_report"]
+
+#: The network that the others are compared with: the paper's own.
+_REFERENCE = "ms-dual-guided"
+
+
+def numbers(results: Results) -> dict[str, Any]:
+    """Return everything that the tables say, as JSON types: ``report/numbers.json`` holds this.
+
+    Returns
+    -------
+    dict
+        ``dataset``, ``preset``, ``subjects``, ``missing``, ``gaps``; ``networks``: for each its records, summary,
+        bootstrap intervals of the mean, cost, calibration; ``comparisons`` with the paper's network, and ``steps`` of
+        the ablation. NaN is None; numbers are rounded to nine digits, so that two machines with the same versions of
+        NumPy and SciPy agree.
+    """
+    return _numbers(results, _tests(results))
+
+
+def _numbers(results: Results, tests: dict[str, Comparisons]) -> dict[str, Any]:
+    networks = {}
+    for model, records in results.records.items():
+        bins = pooled_reliability(results, model)
+        size = records[0].settings["inputs"]["size"]
+        networks[model] = {
+            "records": [
+                {
+                    "fold": r.split.fold,
+                    "seed": r.seed,
+                    "commit": r.provenance.commit,
+                    "dirty": r.provenance.dirty,
+                    "device": r.provenance.device,
+                    "created": r.created,
+                    "cost": r.cost,
+                    "epochs": len(r.curve),
+                    "best_epoch": best_epoch(r),
+                }
+                for r in records
+            ],
+            "summary": summary_of(results, model),
+            "intervals": {m: bootstrap_mean(subject_values(results, model, m).values()) for m in PAPER_METRICS},
+            "cost": network_cost(model, records[0].model.options, size),
+            "calibration": None if bins is None else {"bins": bins, "error": expected_calibration_error(bins)},
+        }
+    return _plain(
+        {
+            "dataset": results.dataset,
+            "preset": results.preset,
+            "quick": results.quick,
+            "subjects": results.subjects,
+            "missing": results.missing,
+            "gaps": results.gaps,
+            "networks": networks,
+            "comparisons": {m: tests[f"comparisons-{m}"].rows for m in PAPER_METRICS if f"comparisons-{m}" in tests},
+            "steps": tests["steps-dsc"].rows if "steps-dsc" in tests else [],
+        }
+    )
+
+
+def report_digest(results: Results) -> str:
+    """Return twelve letters that stand for all `numbers` of a report.
+
+    A rendered chapter prints them, and so does ``report/index.md``: where they agree, both have one source.
+    """
+    return _digest(numbers(results))
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _tests(results: Results) -> dict[str, Comparisons]:
+    """Return the tests of a report by the name of their table: those of which both networks have records."""
+    found = {"steps-dsc": ablation_steps(results)} if steps_of(results) else {}
+    if _REFERENCE in results.records and len(results.records) > 1:
+        found |= {f"comparisons-{metric}": paired_tests(results, _REFERENCE, metric) for metric in PAPER_METRICS}
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    return value
 
 
 def write_report(
@@ -57,10 +148,12 @@ def write_report(
         If ``source`` is another data set, or masks are missing.
     """
     out = Path(out)
-    content = numbers(results)
-    parts = [_head(results, digest_of(content))]
+    tests = _tests(results)
+    content = _numbers(results, tests)
+    about = f"Records: {results.label}. Numbers: `{_digest(content)}`."
+    parts = ["\n\n".join([f"# Report: {results.dataset.name}", about, *results.warnings]) + "\n"]
     files: dict[str, bytes] = {}
-    for name, table in _tables(results).items():
+    for name, table in _tables(results, tests).items():
         files[f"{name}.csv"] = table.to_csv().encode()
         files[f"{name}.tex"] = table.to_latex().encode()
         parts.append(table.to_markdown() + f"\n[CSV]({name}.csv), [LaTeX]({name}.tex)\n")
@@ -75,30 +168,16 @@ def write_report(
     return write_text(out / "index.md", "\n".join(parts))
 
 
-def _head(results: Results, digest: str) -> str:
-    lines = [
-        f"# Report: {results.dataset.name}",
-        f"Records: {results.label}. Numbers: `{digest}`.",
-        *results.warnings,
-    ]
-    return "\n\n".join(lines) + "\n"
-
-
-def _tables(results: Results) -> dict[str, Table]:
-    tables = {
+def _tables(results: Results, tests: dict[str, Comparisons]) -> dict[str, Table]:
+    return {
         "table1": table_one(results),
         "table2": table_two(results),
         "intervals": mean_intervals(results),
+        **{name: comparisons.table() for name, comparisons in tests.items()},
+        "cost": cost_table(results),
+        **({"calibration": calibration_table(results)} if _calibrated(results) else {}),
+        "records": provenance_table(results),
     }
-    if has_steps(results):
-        tables["steps-dsc"] = ablation_steps(results).table()
-    if REFERENCE in results.records and len(results.records) > 1:
-        for metric in PAPER_METRICS:
-            tables[f"comparisons-{metric}"] = paired_tests(results, REFERENCE, metric).table()
-    tables["cost"] = cost_table(results)
-    if _calibrated(results):
-        tables["calibration"] = calibration_table(results)
-    return {**tables, "records": provenance_table(results)}
 
 
 def _calibrated(results: Results) -> bool:

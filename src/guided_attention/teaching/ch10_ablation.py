@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from guided_attention.report.signed_rank import signed_rank
+from guided_attention.report.statistics import signed_rank
 from guided_attention.teaching.feedback import Feedback, checker, mistake
 
 __all__ = ["check_floor", "check_right_p", "check_subjects_needed"]
