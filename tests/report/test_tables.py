@@ -94,7 +94,7 @@ class TestLoading:
 
     def test_a_subject_tested_in_two_folds_is_refused(self, tmp_path):
         write(tmp_path, small_record("daf", {"a": 0.5}), small_record("daf", {"a": 0.6}, fold=1))
-        with pytest.raises(DataError, match="'a' is a test subject of folds 0 and 1"):
+        with pytest.raises(DataError, match="fold that tests subject 'a' in one report, found 0 and 1"):
             load_results(tmp_path, NAME)
 
     def test_no_records_names_the_data_sets_that_are_there(self, tmp_path):

@@ -29,8 +29,10 @@ __all__ = [
 
 #: Resamples of the subjects for one interval.
 _RESAMPLES = 9999
-#: With more differences than this, 99999 random sign changes stand for all 2**n of the signed-rank test.
-EXACT_UP_TO = 16
+#: So many random sign changes stand for all 2**n of the signed-rank test where they are more.
+_SIGN_CHANGES = 99_999
+#: Differences up to which the signed-rank test tries all of them.
+EXACT_UP_TO = int(math.log2(_SIGN_CHANGES))
 
 
 def subject_values(results: Results, model: str, metric: str = "dsc", organ: str = "mean") -> dict[str, float]:
@@ -165,7 +167,7 @@ def signed_rank(differences: Sequence[float]) -> float:
             np.sum,
             permutation_type="samples",
             vectorized=True,
-            n_resamples=np.inf if len(d) <= EXACT_UP_TO else 99_999,
+            n_resamples=_SIGN_CHANGES,
             random_state=np.random.default_rng(0),
         ).pvalue
     )

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,8 +157,8 @@ def write_report(
         files[f"{name}.csv"] = table.to_csv().encode()
         files[f"{name}.tex"] = table.to_latex().encode()
         parts.append(table.to_markdown() + f"\n[CSV]({name}.csv), [LaTeX]({name}.tex)\n")
-    for name, (make, alt) in _figures(results, source, runs).items():
-        files[name] = _drawn(make, name.rpartition(".")[2])
+    for name, figure, alt in _figures(results, source, runs):
+        files[name] = _drawn(figure, name.rpartition(".")[2])
         parts.append(f"![{alt}]({name})\n\n{alt}\n")
     if source is None:
         parts.append("No masks are shown: they need the data set (`--data`).\n")
@@ -184,42 +184,40 @@ def _calibrated(results: Results) -> bool:
     return any(pooled_reliability(results, model) is not None for model in results.models)
 
 
-def _figures(
-    results: Results, source: DataSource | None, runs: str | Path | None
-) -> dict[str, tuple[Callable[[], Figure], str]]:
-    found = {
-        "fig4-box-plots.svg": (
-            lambda: box_plots(results),
-            "Box plots of DSC, VS and MSD of every network, organ by organ; each dot is a test subject.",
-        ),
-        "fig5-convergence.svg": (
-            lambda: convergence_curves(results),
-            "Validation DSC against the epoch, a panel for each network: its own curve in blue with the best epoch "
-            "marked, the others in grey.",
-        ),
-    }
+def _figures(results: Results, source: DataSource | None, runs: str | Path | None) -> Iterator[tuple[str, Figure, str]]:
+    yield (
+        "fig4-box-plots.svg",
+        box_plots(results),
+        "Box plots of DSC, VS and MSD of every network, organ by organ; each dot is a test subject.",
+    )
+    yield (
+        "fig5-convergence.svg",
+        convergence_curves(results),
+        "Validation DSC against the epoch, a panel for each network: its own curve in blue with the best epoch marked, "
+        "the others in grey.",
+    )
     if source is not None:
-        found["fig6-masks.png"] = (
-            lambda: masks_side_by_side(results, source, runs=runs),
+        yield (
+            "fig6-masks.png",
+            masks_side_by_side(results, source, runs=runs),
             "Reference and masks of all networks on the slices where they disagree most. Radiological orientation: "
             "the patient's right is on the picture's left.",
         )
     if _calibrated(results):
-        found["reliability.svg"] = (
-            lambda: reliability_diagram(results),
+        yield (
+            "reliability.svg",
+            reliability_diagram(results),
             "Accuracy against confidence, a panel for each network; below the dashed line a network is too sure.",
         )
-    return found
 
 
-def _drawn(make: Callable[[], Figure], kind: str) -> bytes:
-    """Draw a figure without a window, and without the date and the random names that SVG files get otherwise."""
+def _drawn(figure: Figure, kind: str) -> bytes:
+    """Return a figure as a file, without the date and the random names that SVG files get otherwise, and close it."""
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
     content = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "guided-attention"}):
-        figure = make()
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
         figure.savefig(content, format=kind, dpi=150, metadata=metadata, facecolor="white")
     plt.close(figure)
