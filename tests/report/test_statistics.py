@@ -1,4 +1,4 @@
-"""Paired tests, intervals, costs and calibration, against SciPy, statsmodels, PyTorch and numbers by hand."""
+"""Paired tests, intervals, costs and calibration, against SciPy, PyTorch and numbers by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.evaluation.calibration import Reliability
@@ -93,9 +92,9 @@ class TestPairedTests:
             assert row.p == pytest.approx(stats.wilcoxon(np.round(d[model], 6), method="exact").pvalue)
             assert row.low < row.difference < row.high
         assert (rows["daf"].better, rows["unet"].better) == (0, 3)
-        holm = multipletests([rows["daf"].p, rows["unet"].p], method="holm")[1]
-        assert [rows["daf"].p_holm, rows["unet"].p_holm] == pytest.approx(holm)
-        assert rows["daf"].p_holm == 2 * rows["daf"].p == 0.125  # Holm by hand: the smaller p, times two
+        # Holm by hand: the smaller p times two, and the other at least as large.
+        assert rows["daf"].p_holm == 2 * rows["daf"].p == 0.125
+        assert rows["unet"].p_holm == max(0.125, rows["unet"].p)
 
     def test_smaller_is_better_for_distances(self, found):
         better = {row.model: row.better for row in paired_tests(found, metric="msd_voxels").rows}

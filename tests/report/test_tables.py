@@ -233,12 +233,6 @@ class TestForms:
         assert r"x\_1" in text
         assert r"\footnotesize Note\_1." in text
 
-    def test_csv_reads_back(self):
-        assert list(csv.reader(io.StringIO(self.table.to_csv()))) == [
-            list(self.table.columns),
-            *map(list, self.table.rows),
-        ]
-
     def test_a_row_of_another_length_is_refused(self):
         with pytest.raises(ValueError, match="expected 2 cells"):
             replace(self.table, rows=(("a",),))
