@@ -11,8 +11,18 @@ from guided_attention.errors import SettingsError
 from guided_attention.figures import DRAWN, show_design, show_members
 from guided_attention.figures.members import scale_parts
 from guided_attention.models import FAMILY, build_model
+from guided_attention.models.compared.pan import PAN
 
-SMALL = {"unet": {"channels": 4}, "attention-unet": {"channels": 4}, "daf": {"channels": 12}}
+SMALL = {
+    "unet": {"channels": 4},
+    "attention-unet": {"channels": 4},
+    "danet": {"backbone": "resnet18"},
+    "daf": {"backbone": "resnet18", "channels": 12},
+}
+
+
+def small(name):
+    return PAN(backbone="resnet18") if name.startswith("pan-") else build_model(name, **SMALL[name])
 
 
 def words(figure):
@@ -21,7 +31,7 @@ def words(figure):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_boxes_carry_the_channels_of_the_network(name):
-    figure = show_design(name, build_model(name, backbone="resnet18", **SMALL.get(name, {})))
+    figure = show_design(name, small(name))
     channels = {text.split("\n")[-1] for text in words(figure)}
     wanted = {
         "unet": {"4", "8", "16", "32", "64"},
@@ -39,7 +49,7 @@ def test_boxes_carry_the_channels_of_the_network(name):
     [("unet", ["1/1", "1/2", "1/4", "1/8", "1/16"]), ("danet", ["1/2", "1/4", "1/8"])],
 )
 def test_rows_are_the_resolutions_of_the_network(name, rows):
-    figure = show_design(name, build_model(name, backbone="resnet18", **SMALL.get(name, {})))
+    figure = show_design(name, small(name))
     assert [text for text in words(figure) if text.startswith("1/")] == rows
     plt.close(figure)
 

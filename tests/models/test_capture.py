@@ -196,7 +196,7 @@ def test_maps_of_the_family_by_scale_and_step(name):
 
 @pytest.mark.parametrize("name", ["daf", "cam"])
 def test_members_without_position_attention(name):
-    model = build_model(name, backbone="resnet18", channels=8, reduction=2)
+    model = build_model(name, backbone="resnet18", channels=8)
     x = torch.randn(1, 1, 64, 64)
     assert model.attention(x, at=(1, 2)) == {}
     assert len(model.attention(x, kind="channel")) == (4 if name == "cam" else 0)

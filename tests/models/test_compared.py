@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import signature
 from itertools import pairwise
 
 import numpy as np
@@ -17,34 +15,22 @@ from scipy.signal import correlate2d
 from torch import Tensor, nn
 
 from guided_attention.errors import SettingsError
-from guided_attention.models import attention_of
+from guided_attention.models import attention_of, build_model
 from guided_attention.models.blocks import NormOfFew, require_size
-from guided_attention.models.compared.attention_unet import AttentionGate, build_attention_unet
-from guided_attention.models.compared.danet import build_danet
+from guided_attention.models.compared.attention_unet import AttentionGate
 from guided_attention.models.compared.pan import (
     FeaturePyramidAttention,
     GlobalAttentionUpsample,
-    build_pan_resnet34,
-    build_pan_resnet101,
 )
-from guided_attention.models.compared.unet import build_unet
 from guided_attention.models.output import SegmentationOutput
 from guided_attention.training.losses import objective
 from learning import key_biases, without_gradient
 
-FACTORIES: dict[str, Callable[..., nn.Module]] = {
-    "unet": build_unet,
-    "attention-unet": build_attention_unet,
-    "danet": build_danet,
-    "pan-resnet34": build_pan_resnet34,
-    "pan-resnet101": build_pan_resnet101,
-}
 SMALL: dict[str, dict[str, object]] = {
     "unet": {"channels": 8},
     "attention-unet": {"channels": 8},
     "danet": {"backbone": "resnet18", "channels": 16, "reduction": 2},
-    "pan-resnet34": {"backbone": "resnet18", "channels": 16},
-    "pan-resnet101": {"backbone": "resnet18", "channels": 16},
+    "pan-resnet34": {"channels": 16},
 }
 #: Every network and every option that changes what it computes: name, options, side predictions in training.
 CASES = {
@@ -54,7 +40,7 @@ CASES = {
     "danet": ("danet", {"energy": "scaled"}, 3),
     "danet-released": ("danet", {}, 3),
     "pan": ("pan-resnet34", {}, 0),
-    "pan-feature-relu": ("pan-resnet101", {"pyramid": "feature", "gate": "relu"}, 0),
+    "pan-feature-relu": ("pan-resnet34", {"pyramid": "feature", "gate": "relu"}, 0),
 }
 #: Published totals of torchvision's classifiers for three input channels and 1000 classes; their last width.
 RESNET_34, RESNET_101 = 21_797_672 - 513 * 1000, 44_549_160 - 2049 * 1000
@@ -62,7 +48,7 @@ RESNET_34, RESNET_101 = 21_797_672 - 513 * 1000, 44_549_160 - 2049 * 1000
 
 def small(name: str, **options) -> nn.Module:
     torch.manual_seed(0)
-    return FACTORIES[name](**{**SMALL[name], **options})
+    return build_model(name, **{**SMALL[name], **options})
 
 
 def image(*shape: int) -> Tensor:
@@ -147,7 +133,7 @@ class TestEveryNetwork:
         network(image(2, 1, 64, 64))
         save_file(network.state_dict(), tmp_path / "weights.safetensors")
         torch.manual_seed(7)
-        other = FACTORIES[name](**{**SMALL[name], **options})
+        other = build_model(name, **{**SMALL[name], **options})
         other.load_state_dict(load_file(tmp_path / "weights.safetensors"))
         x = image(1, 1, 64, 64)
         with torch.no_grad():
@@ -203,7 +189,7 @@ def brick(inputs: int, outputs: int, size: int) -> int:
 class TestParameters:
     def count(self, name: str, **options) -> int:
         with torch.device("meta"):
-            return sum(p.numel() for p in FACTORIES[name](**options).parameters())
+            return sum(p.numel() for p in build_model(name, **options).parameters())
 
     @staticmethod
     def unet(c: int, inputs: int, classes: int) -> int:
@@ -420,20 +406,15 @@ class TestPAN:
             expected = plain_brick(low[b].numpy(), gau.low) * weight + plain_bilinear(high[b].numpy(), (6, 8))
             np.testing.assert_allclose(found[b], expected, rtol=1e-9, atol=1e-12)
 
-    @pytest.mark.parametrize(
-        ("name", "asked", "built"),
-        [
-            ("pan-resnet34", {}, "resnet34"),
-            ("pan-resnet34", {"backbone": "resnet101"}, "resnet34"),
-            ("pan-resnet34", {"backbone": "resnet18"}, "resnet18"),
-            ("pan-resnet101", {}, "resnet101"),
-            ("pan-resnet101", {"backbone": "resnet50"}, "resnet50"),
-        ],
-    )
-    def test_the_name_says_the_backbone(self, name, asked, built):
+    @pytest.mark.parametrize("backbone", ["resnet34", "resnet101"])
+    def test_the_name_says_the_backbone(self, backbone):
         with torch.device("meta"):
-            network = FACTORIES[name](**asked)
-        assert network.backbone.name == built
+            for asked in (None, backbone):
+                assert build_model(f"pan-{backbone}", backbone=asked).backbone.name == backbone
+        for other in ("resnet18", "resnet34", "resnet101", "vgg16"):
+            if other != backbone:
+                with pytest.raises(SettingsError, match=rf"'pan-{backbone}'.*backbone='{backbone}', found.*'{other}'"):
+                    build_model(f"pan-{backbone}", backbone=other)
 
     def test_the_last_map_has_a_sixteenth_of_the_resolution(self):
         network = small("pan-resnet34")
@@ -509,7 +490,6 @@ class TestErrors:
             ("danet", "energy", "cosine"),
             ("danet", "implementation", "flash"),
             ("danet", "backbone", "vgg16"),
-            ("pan-resnet34", "backbone", "vgg16"),
             ("pan-resnet34", "pyramid", "voxel"),
             ("pan-resnet34", "gate", "softmax"),
         ],
@@ -518,7 +498,7 @@ class TestErrors:
         with pytest.raises(SettingsError, match=rf"{argument}={value!r} is unknown; choose one of"):
             small(name, **{argument: value})
 
-    @pytest.mark.parametrize("name", FACTORIES)
+    @pytest.mark.parametrize("name", SMALL)
     @pytest.mark.parametrize(
         ("argument", "value"), [("channels", 0), ("num_classes", 0), ("in_channels", -1), ("channels", 2.5)]
     )
@@ -558,9 +538,8 @@ class TestErrors:
         assert int(proposed[0]) >= height
         assert int(proposed[1]) >= width
 
-    @pytest.mark.parametrize("name", FACTORIES)
-    def test_builders_name_all_their_options(self, name):
-        parameters = signature(FACTORIES[name]).parameters
-        assert list(parameters)[:3] == ["in_channels", "num_classes", "backbone"]
-        assert parameters["backbone"].default == "resnet101"
-        assert all(p.kind != p.VAR_KEYWORD for p in parameters.values())
+    @pytest.mark.parametrize("name", ["unet", "attention-unet"])
+    @pytest.mark.parametrize("options", [{"backbone": "resnet101"}, {"weights": "resnet101.pth"}])
+    def test_a_network_with_its_own_encoder_takes_no_backbone(self, name, options):
+        with pytest.raises(SettingsError, match=rf"'{name}' has no option '{next(iter(options))}'.*it has channels"):
+            build_model(name, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,7 +13,9 @@ from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.models import FAMILY, MODELS, MultiScaleAttentionNet, SegmentationOutput, build_model
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
 from guided_attention.training.losses import objective
+from guided_attention.training.settings import get_preset
 from learning import key_biases, without_gradient
+from small_book import ROOT
 
 #: Published totals of torchvision's classifiers, and the widths of their maps.
 BACKBONES = {
@@ -32,7 +36,14 @@ SMALL = {"backbone": "resnet18", "channels": 8, "reduction": 2}
 
 def small(name: str = "ms-dual-guided", **options) -> nn.Module:
     torch.manual_seed(0)
-    return build_model(name, **{**SMALL, **options})
+    return build_model(name, **small_options(name, **options))
+
+
+def small_options(name: str, **options) -> dict[str, object]:
+    """Options of a small network, less the `reduction` and `energy` of attention that it does not have."""
+    position, channel, *_ = TABLE_1[name]
+    has = {"reduction": position, "energy": channel}
+    return {option: value for option, value in {**SMALL, **options}.items() if has.get(option, True)}
 
 
 def image(*shape: int) -> Tensor:
@@ -86,6 +97,7 @@ def expected_parameters(
     [("resnet18", 16, "concat"), ("resnet101", 64, "conv"), ("resnext101_32x8d", 64, "concat")],
 )
 def test_parameters_of_every_member(name, backbone, c, entry):
+    entry = "conv" if name == "daf" else entry
     with torch.device("meta"):
         network = build_model(name, num_classes=4, backbone=backbone, channels=c, entry=entry)
     expected = expected_parameters(name, backbone, c, 8, 4, entry, "modulate", "per-scale")
@@ -246,7 +258,7 @@ def test_safetensors_round_trip(tmp_path, name, options):
     network = small(name, **options)
     network(image(2, 1, 64, 64))
     switch_on(network)
-    path = save_network(tmp_path / "model.safetensors", network, ModelSpec(name, {**SMALL, **options}, {}))
+    path = save_network(tmp_path / "model.safetensors", network, ModelSpec(name, small_options(name, **options), {}))
     other, spec = load_network(path)
     assert spec.name == name
     found, expected = other.state_dict(), network.state_dict()
@@ -267,10 +279,40 @@ def test_shared_semantics_are_written_once(tmp_path):
         load_network(path)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "results").rglob("*.json")), ids=lambda path: path.parent.name)
+def test_recorded_networks_are_those_of_their_preset_and_can_be_built(path):
+    record = json.loads(path.read_text())
+    name, options = record["model"]["name"], {**record["model"]["options"]}
+    assert json.loads(json.dumps(get_preset(record["preset"]).model_options(name))) == options
+    with torch.device("meta"):
+        network = build_model(name, **options)
+    if "backbone" in options:
+        assert network.backbone.name == options["backbone"]
+
+
 class TestErrors:
     def test_what_the_name_fixes_cannot_be_changed(self):
-        with pytest.raises(SettingsError, match=r"option 'attention' is fixed by the name.*channels"):
+        with pytest.raises(SettingsError, match=r"'pam'.*says attention='position', found attention='dual'.*channels"):
             build_model("pam", attention="dual")
+        assert build_model("pam", attention="position", backbone="resnet18").scales[0].steps[0].channel is None
+
+    @pytest.mark.parametrize(
+        ("name", "option", "value"),
+        [
+            ("daf", "reduction", 4),
+            ("cam", "reduction", 4),
+            ("cam", "implementation", "plain"),
+            ("pam", "energy", "released"),
+            ("daf", "energy", "scaled"),
+            ("daf", "entry", "concat"),
+            ("dual", "second_input", "direct"),
+            ("ms-dual", "semantic", "shared"),
+            ("ms-dual", "semantic_widths", (8, 16, 32)),
+        ],
+    )
+    def test_no_option_is_ignored(self, name, option, value):
+        with pytest.raises(SettingsError, match=rf"{option}=.* has no effect: this network has no .*Leave it out"):
+            build_model(name, backbone="resnet18", **{option: value})
 
     def test_unknown_network(self):
         with pytest.raises(SettingsError, match=r"model='unet\+\+' is unknown.*ms-dual-guided"):

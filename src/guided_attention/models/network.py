@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models.attention import DualAttention, Energy, conv_norm_act
 from guided_attention.models.backbone import ResNetFeatures
+from guided_attention.models.blocks import enlarge
 from guided_attention.models.capture import attention_of
 from guided_attention.models.exact import Implementation
 from guided_attention.models.fusion import MultiScaleFusion
@@ -114,7 +115,7 @@ class MultiScaleAttentionNet(nn.Module):
     Raises
     ------
     SettingsError
-        If an argument is unknown, or settings exclude each other.
+        If an argument is unknown, settings exclude each other, or one would have no effect and is not at its default.
 
     Notes
     -----
@@ -157,6 +158,12 @@ class MultiScaleAttentionNet(nn.Module):
             )
         if attention == "daf" and steps != 1:
             raise SettingsError(f"attention='daf' has one step; found steps={steps}.")
+        self_attention = {"reduction": reduction, "implementation": implementation}
+        _require_defaults("position attention", attention in ("position", "dual"), **self_attention)
+        _require_defaults("channel attention", attention in ("channel", "dual"), energy=energy)
+        _require_defaults("self-attention", attention != "daf", entry=entry)
+        _require_defaults("a second step", steps == 2, second_input=second_input)
+        _require_defaults("guidance", guided, semantic=semantic, semantic_widths=semantic_widths)
         self.prediction = prediction
         self.backbone = ResNetFeatures(backbone, in_channels, weights, width=backbone_width)
         scales = len(self.backbone.channels)
@@ -165,8 +172,7 @@ class MultiScaleAttentionNet(nn.Module):
         if guided:
             widths = semantic_widths or (2 * channels, 4 * channels, 8 * channels)
             pairs = semantic_pairs(scales, channels, widths, second_input, shared=semantic == "shared")
-        modules = {"reduction": reduction, "energy": energy, "implementation": implementation}
-        attend = partial(_dual, channels, attention, **modules)
+        attend = partial(_dual, channels, attention, energy=energy, **self_attention)
         steps_of_scale = partial(GuidedAttention, channels, attend, steps=steps, entry=entry, second_input=second_input)
         self.scales = nn.ModuleList(
             DAFAttention(channels) if attention == "daf" else steps_of_scale(autoencoders=pair) for pair in pairs
@@ -182,12 +188,12 @@ class MultiScaleAttentionNet(nn.Module):
         refined = [scale(f, fused) for scale, f in zip(self.scales, raw, strict=True)]
         size = x.shape[2:]
         from_attention = [
-            _enlarge(head(r.attention), size) for head, r in zip(self.attention_heads, refined, strict=True)
+            enlarge(head(r.attention), size) for head, r in zip(self.attention_heads, refined, strict=True)
         ]
         logits = torch.stack(from_attention).mean(0) if self.prediction == "mean" else from_attention[0]
         if not self.training:
             return SegmentationOutput(logits)
-        from_raw = [_enlarge(head(f), size) for head, f in zip(self.raw_heads, raw, strict=True)]
+        from_raw = [enlarge(head(f), size) for head, f in zip(self.raw_heads, raw, strict=True)]
         return SegmentationOutput(
             logits,
             side_logits=(*from_raw, *from_attention),
@@ -237,10 +243,8 @@ def _dual(channels: int, attention: Attention, in_channels: int, **options: obje
     return DualAttention(channels, in_channels, **branches, **options)
 
 
-def _enlarge(logits: Tensor, size: Sequence[int]) -> Tensor:
-    return functional.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
-
-
-def members() -> dict[str, Callable[..., MultiScaleAttentionNet]]:
-    """Return a factory for each member of the family, by its name in `FAMILY`."""
-    return {name: partial(MultiScaleAttentionNet, **settings) for name, settings in FAMILY.items()}
+def _require_defaults(part: str, there: bool, **options: object) -> None:
+    """Raise a `SettingsError` if an option of a part that the network does not have was chosen."""
+    for option, value in options.items():
+        if not there and value != signature(MultiScaleAttentionNet).parameters[option].default:
+            raise SettingsError(f"{option}={value!r} has no effect: this network has no {part}. Leave it out.")

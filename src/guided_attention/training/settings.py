@@ -8,6 +8,7 @@ from typing import Any, Literal
 from guided_attention.data.augmentation import Augmentation
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.evaluation.predict import PRECISIONS
+from guided_attention.models import backbone_of
 from guided_attention.training.losses import LossWeights
 
 __all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset", "vary"]
@@ -123,16 +124,10 @@ class Preset:
 
     def model_options(self, model: str) -> dict[str, Any]:
         """Arguments of `build_model` for one model, its backbone among them if it has one."""
-        options = self.options.get(model, {})
-        if model in _OWN_ENCODER:
-            return dict(options)
-        if model.startswith("pan-"):
-            return {"backbone": model.removeprefix("pan-"), **options}
-        return {"backbone": self.backbone, **options}
+        backbone = backbone_of(model, self.backbone)
+        return {**({} if backbone is None else {"backbone": backbone}), **self.options.get(model, {})}
 
 
-#: Networks with an encoder of their own instead of a backbone.
-_OWN_ENCODER = ("unet", "attention-unet")
 _SMALL = {"channels": 32}
 _THIN = {**_SMALL, "backbone_width": 32}
 _GUIDED = {"semantic_widths": (16, 32, 64)}

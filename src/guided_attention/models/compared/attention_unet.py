@@ -17,7 +17,7 @@ from guided_attention.models.blocks import conv_norm_relu, enlarge, init_he, req
 from guided_attention.models.compared.unet import UNetEncoder, unet_widths
 from guided_attention.models.output import SegmentationOutput
 
-__all__ = ["AttentionGate", "AttentionUNet", "Supervision", "build_attention_unet"]
+__all__ = ["AttentionGate", "AttentionUNet", "Supervision"]
 
 Supervision = Literal["fused", "losses"]
 
@@ -153,15 +153,3 @@ class AttentionUNet(nn.Module):
             signal = y = self.decoder[s](torch.cat([skip, enlarge(y, skip.shape[2:])], dim=1))
             maps.insert(0, y)
         return maps, coefficients
-
-
-def build_attention_unet(
-    in_channels: int = 1,
-    num_classes: int = 5,
-    backbone: str = "resnet101",
-    *,
-    channels: int = 64,
-    supervision: Supervision = "fused",
-) -> AttentionUNet:
-    """Build an `AttentionUNet`. ``backbone`` has no effect, as in `build_unet`."""
-    return AttentionUNet(in_channels, num_classes, channels=channels, supervision=supervision)

@@ -19,7 +19,7 @@ from guided_attention.models.capture import attention_of
 from guided_attention.models.exact import Implementation
 from guided_attention.models.output import SegmentationOutput
 
-__all__ = ["DANet", "build_danet"]
+__all__ = ["DANet"]
 
 
 class DANet(nn.Module):
@@ -140,20 +140,3 @@ class DANet(nn.Module):
         """
         (found,) = attention_of(self, x, at, kind).values()
         return found
-
-
-def build_danet(
-    in_channels: int = 1,
-    num_classes: int = 5,
-    backbone: str = "resnet101",
-    *,
-    channels: int | None = None,
-    reduction: int = 8,
-    energy: Energy = "released",
-    dropout: float = 0.1,
-    weights: str | Path | None = None,
-    implementation: Implementation = "auto",
-) -> DANet:
-    """Build a `DANet`; the arguments are its own."""
-    options = {"reduction": reduction, "energy": energy, "dropout": dropout, "implementation": implementation}
-    return DANet(in_channels, num_classes, backbone, channels=channels, weights=weights, **options)

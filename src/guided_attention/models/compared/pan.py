@@ -8,7 +8,6 @@ MONAI has no PAN.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -26,8 +25,6 @@ __all__ = [
     "Gate",
     "GlobalAttentionUpsample",
     "Pyramid",
-    "build_pan_resnet34",
-    "build_pan_resnet101",
 ]
 
 Pyramid = Literal["pixel", "feature"]
@@ -167,26 +164,3 @@ class PAN(nn.Module):
         for upsample, low in zip(reversed(self.decoder), reversed(finer), strict=True):
             y = upsample(y, low)
         return SegmentationOutput(enlarge(self.head(y), x.shape[2:]))
-
-
-def _build(
-    named: str,
-    in_channels: int = 1,
-    num_classes: int = 5,
-    backbone: str = "resnet101",
-    *,
-    channels: int = 32,
-    pyramid: Pyramid = "pixel",
-    gate: Gate = "sigmoid",
-    weights: str | Path | None = None,
-) -> PAN:
-    # "resnet101" is what every builder gets unless somebody asks for another: then the name of the model decides.
-    backbone = named if backbone == "resnet101" else backbone
-    options = {"channels": channels, "pyramid": pyramid, "gate": gate, "weights": weights}
-    return PAN(in_channels, num_classes, backbone, **options)
-
-
-#: Build a `PAN` with ResNet-34, or with ResNet-101. Another ``backbone`` than the default "resnet101" replaces the one
-#: of the name: for runs that make every network small (then the two are the same network).
-build_pan_resnet34 = partial(_build, "resnet34")
-build_pan_resnet101 = partial(_build, "resnet101")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from guided_attention.models.blocks import init_he, require_positive, require_size, two_convs
 from guided_attention.models.output import SegmentationOutput
 
-__all__ = ["UNet", "UNetEncoder", "build_unet", "unet_widths"]
+__all__ = ["UNet", "UNetEncoder", "unet_widths"]
 
 
 def unet_widths(channels: int) -> tuple[int, ...]:
@@ -91,8 +91,3 @@ class UNet(nn.Module):
         for skip, up, level in zip(reversed(skips), reversed(self.up), reversed(self.decoder), strict=True):
             y = level(torch.cat([skip, up(y)], dim=1))
         return SegmentationOutput(self.head(y))
-
-
-def build_unet(in_channels: int = 1, num_classes: int = 5, backbone: str = "resnet101", *, channels: int = 64) -> UNet:
-    """Build a `UNet`. ``backbone`` is accepted like in all builders and has no effect: the encoder is U-Net's own."""
-    return UNet(in_channels, num_classes, channels=channels)
