@@ -25,8 +25,7 @@ from benchmarks.browsing import add_browser, browser
 from guided_attention.data import make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.files import write_text
-from guided_attention.models.stored.half import save_half
-from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
 from guided_attention.training.settings import get_preset
 from guided_attention.widgets import LiveNetwork
 from guided_attention.widgets.shared.inputs import Slice, as_slice
@@ -43,7 +42,7 @@ def untrained(folder: Path, name: str) -> Path:
     preset = get_preset("widget")
     torch.manual_seed(0)
     spec = ModelSpec(name, preset.model_options(name), vars(preset.fit.inputs))
-    return save_half(folder / f"{name}.safetensors", spec.build(), spec)
+    return save_network(folder / f"{name}.safetensors", spec.build(), spec, half=True)
 
 
 def slices_of(inputs: dict) -> list[Slice]:

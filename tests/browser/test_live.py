@@ -18,8 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLoss
 from torch.nn import functional
 
 from guided_attention.data import normalise
-from guided_attention.models.stored.half import save_half
-from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
 from guided_attention.widgets import LiveNetwork
 from small_live import INPUTS, OPTIONS, SIZE, logits_of, phantom_slices, trained
 
@@ -34,7 +33,7 @@ def slices():
 @pytest.fixture(scope="module")
 def weights(slices, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "net.safetensors"
-    return save_half(path, trained(slices), ModelSpec("ms-dual", OPTIONS, INPUTS))
+    return save_network(path, trained(slices), ModelSpec("ms-dual", OPTIONS, INPUTS), half=True)
 
 
 @pytest.fixture(scope="module")

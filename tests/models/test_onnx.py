@@ -16,10 +16,15 @@ from torch import nn
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.models import build_model, capture_positions
 from guided_attention.models.attention import PositionAttention
-from guided_attention.models.stored.half import halved, save_half, stored
 from guided_attention.models.stored.onnx import export_network, export_weights, run_exported
 from guided_attention.models.stored.onnx_weights import WEIGHTS, point_into
-from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.models.stored.weights import (
+    ModelSpec,
+    in_half_precision,
+    load_network,
+    save_network,
+    weights_file,
+)
 from guided_attention.widgets import LiveNetwork
 from guided_attention.widgets.live_data import RUNTIME_FILES, live_data, runtime_folder
 from small_live import INPUTS, OPTIONS, SIZE
@@ -46,7 +51,8 @@ def image(size: tuple[int, int] = (SIZE, SIZE)) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     spec = ModelSpec("ms-dual-guided", GUIDED, INPUTS)
-    return save_half(tmp_path_factory.mktemp("weights") / "net.safetensors", network("ms-dual-guided", **GUIDED), spec)
+    path = tmp_path_factory.mktemp("weights") / "net.safetensors"
+    return save_network(path, network("ms-dual-guided", **GUIDED), spec, half=True)
 
 
 @pytest.fixture(scope="module")
@@ -114,21 +120,21 @@ def test_a_network_of_ones_own():
     x = image((12, 20))
     outputs = run_exported(found, x.numpy())
     with torch.no_grad():
-        np.testing.assert_allclose(outputs["logits"], halved(model)(x), atol=1e-6)
+        np.testing.assert_allclose(outputs["logits"], in_half_precision(model)(x), atol=1e-6)
     assert model[1].implementation == "auto"  # the network itself is left alone
     assert [(m["path"], m["grid"], m["depth"]) for m in found.modules] == [("1", (6, 10), 2)]
 
 
-def test_halved_rounds_matrices_and_nothing_else():
-    model = own_network()
-    copy = halved(model)
-    for (name, before), after in zip(model.named_parameters(), copy.parameters(), strict=True):
-        expected = before.half().float() if before.ndim > 1 else before
-        assert torch.equal(after, expected), name
-    assert not torch.equal(copy[0].weight, model[0].weight)
-    kinds = {name: value.dtype for name, value in load(stored(model)).items()}
-    assert kinds["0.weight"] == torch.float16
-    assert kinds["0.bias"] == kinds["1.lam"] == torch.float32
+def test_half_precision_rounds_parameters_and_nothing_else():
+    model = nn.Sequential(own_network(), nn.BatchNorm2d(3))
+    model[1].running_var.fill_(1e-9)  # half precision would make it 0
+    copy, parameters = in_half_precision(model), dict(model.named_parameters())
+    kept = load(weights_file(model, half=True))
+    for name, before in model.state_dict().items():
+        expected = before.half() if name in parameters else before
+        assert torch.equal(copy.state_dict()[name], expected.to(before.dtype)), name
+        assert kept[name].dtype == expected.dtype, name
+    assert not torch.equal(copy[0][0].weight, model[0][0].weight)
 
 
 def test_half_precision_has_an_end():
@@ -141,9 +147,9 @@ def test_half_precision_has_an_end():
 
 def test_weights_of_another_network_are_refused(exported):
     graph = onnx.load_from_string(exported[0].graph)
-    own = stored(own_network())
+    own = weights_file(own_network(), half=True)
     name = next(t.name for t in graph.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL)
-    with pytest.raises(CheckpointError, match=r"0\.bias: expected \[.*\] in F16 or F32, found .*F32"):
+    with pytest.raises(CheckpointError, match=r"0\.bias: expected \[.*\] in F16 or F32, found .*F16"):
         point_into(graph.graph, own, {name: "0.bias"})
     with pytest.raises(CheckpointError, match="found nothing"):
         point_into(graph.graph, own, {name: "head.weight"})
@@ -151,7 +157,7 @@ def test_weights_of_another_network_are_refused(exported):
 
 def test_the_size_must_be_known(tmp_path):
     model = network("pam", **OPTIONS)
-    path = save_half(tmp_path / "net.safetensors", model, ModelSpec("pam", OPTIONS, {}))
+    path = save_network(tmp_path / "net.safetensors", model, ModelSpec("pam", OPTIONS, {}), half=True)
     with pytest.raises(SettingsError, match=r"net\.json does not say it"):
         export_weights(path)
 
@@ -182,7 +188,7 @@ class TestWidget:
         live._handle_custom_msg({"type": "something else"}, [])
         assert [content["start"] for content, _ in sent] == list(range(0, sum(live.data["bytes"]), step))
         runtime = b"".join((runtime_folder() / name).read_bytes() for name in RUNTIME_FILES)
-        assert b"".join(bytes(part) for _, part in sent) == runtime + stored(own_network())
+        assert b"".join(bytes(part) for _, part in sent) == runtime + weights_file(own_network(), half=True)
 
     def test_the_browser_has_the_slice_itself(self, live):
         assert live.image(1).shape == (1, 1, 16, 16)

@@ -20,7 +20,6 @@ from guided_attention.evaluation.predict import predict_volume
 from guided_attention.files import digest
 from guided_attention.models import SegmentationOutput, build_model
 from guided_attention.models.stored import pretrained
-from guided_attention.models.stored.half import save_half
 from guided_attention.models.stored.pretrained import load_pretrained, weights_folder
 from guided_attention.models.stored.tensors import as_bytes, weights_of
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
@@ -320,7 +319,7 @@ class TestNetworks:
     @pytest.mark.parametrize("digests", [True, False], ids=["digest", "old"])
     def test_a_relabelled_number_type(self, saved, digests):
         """Half precision called bfloat16: as many bytes, other numbers."""
-        save_half(saved / "model.safetensors", build_model("unet", channels=4), SPEC)
+        save_network(saved / "model.safetensors", build_model("unet", channels=4), SPEC, half=True)
         assert load_network(saved)[1] == SPEC
         if not digests:
             described = json.loads((saved / "model.json").read_text())
@@ -340,9 +339,9 @@ class TestNetworks:
         model = build_model("unet", channels=4)
         with torch.no_grad():
             next(p for p in model.parameters() if p.ndim == 1)[0] = float("nan")
-        for save in save_network, save_half:
+        for half in False, True:
             with pytest.raises(NotFiniteError):
-                save(tmp_path / "model.safetensors", model, SPEC)
+                save_network(tmp_path / "model.safetensors", model, SPEC, half=half)
         assert not list(tmp_path.iterdir())
 
     def test_the_digest_is_that_of_the_file(self, saved):

@@ -8,19 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from guided_attention.data import DataSource
-from guided_attention.errors import CheckpointError
 from guided_attention.evaluation.scores import SubjectScores
 from guided_attention.evaluation.volumes import evaluate
 from guided_attention.files import read_json, write_text
 from guided_attention.models.stored.weights import load_network, save_network
 
-__all__ = ["best_run", "export_half", "half_precision", "licence_of"]
-
-_HALF_MAX = torch.finfo(torch.float16).max
+__all__ = ["best_run", "export_half", "licence_of"]
 
 
 def licence_of(source: DataSource) -> str:
@@ -43,23 +37,6 @@ def best_run(folders: Sequence[Path]) -> Path | None:
             curve = read_json(folder / "record.json")["curve"]
             scored.append((max(entry["dice"] for entry in curve), folder))
     return max(scored, key=lambda pair: (pair[0], str(pair[1])))[1] if scored else None
-
-
-def half_precision(model: nn.Module) -> nn.Module:
-    """Round all parameters to float16 in place; buffers (batch norm's statistics) stay as they are.
-
-    Raises
-    ------
-    CheckpointError
-        If a parameter is beyond the range of float16.
-    """
-    for name, parameter in model.named_parameters():
-        if not parameter.abs().max() <= _HALF_MAX:
-            raise CheckpointError(
-                f"{name}: a weight beyond {_HALF_MAX:.0f} has no half-precision value; keep float32 for this network."
-            )
-        parameter.data = parameter.data.half()
-    return model
 
 
 def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu") -> dict[str, Any]:
@@ -85,8 +62,7 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
     target = out / record["dataset"]["name"] / f"{spec.name}.safetensors"
     if source.kind != "phantom":
         write_text(target.parent / ".gitignore", "# Trained on patients' data: their terms apply.\n*\n")
-    half_precision(model)
-    save_network(target, model, spec)
+    save_network(target, model, spec, half=True)
     again, _ = load_network(target)  # float32 numbers, rounded as in the file
     settings = record["settings"]
     scores = evaluate(
@@ -109,7 +85,7 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
         "precision_of_training": settings["precision"],
         **compare(record["scores"], scores),
     }
-    save_network(target, model, replace(spec, notes=notes))
+    save_network(target, model, replace(spec, notes=notes), half=True)
     return notes
 
 

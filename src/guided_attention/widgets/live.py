@@ -13,9 +13,9 @@ from torch import nn
 
 from guided_attention.errors import require_choice
 from guided_attention.files import write_bytes
-from guided_attention.models.stored.half import halved
 from guided_attention.models.stored.onnx import Exported, export_network, export_weights
 from guided_attention.models.stored.onnx_weights import WEIGHTS
+from guided_attention.models.stored.weights import in_half_precision
 from guided_attention.widgets.live_data import RUNTIME_FILES, Image, input_of, live_data, runtime_folder, slices_of
 from guided_attention.widgets.shared.base import GuidedWidget
 from guided_attention.widgets.shared.pack import unpack
@@ -87,7 +87,7 @@ class LiveNetwork(GuidedWidget):
         Parameters
         ----------
         path : path
-            What `guided_attention.models.stored.half.save_half` wrote, or the folder of a run.
+            What `guided_attention.models.stored.save_network` wrote, or the folder of a run.
         images : slice, sequence of them, or dict
             What can be chosen; with names, or numbered. Volumes are prepared as in the network's training; see
             `guided_attention.widgets.shared.inputs.as_slice`.
@@ -123,7 +123,7 @@ class LiveNetwork(GuidedWidget):
         Parameters
         ----------
         model : nn.Module
-            On the CPU. Its matrices are rounded to half precision.
+            On the CPU. Its parameters are rounded to half precision.
         images
             As for `from_weights`; volumes are prepared with ``inputs``.
         size : int or (H, W), optional
@@ -138,7 +138,7 @@ class LiveNetwork(GuidedWidget):
         exported = export_network(model, size)
         if isinstance(size, int) or size[0] == size[1]:
             inputs = {"size": size if isinstance(size, int) else size[0], **inputs}
-        return cls._make(exported, halved(model), images, {"runtime": runtime, "weights": weights}, inputs)
+        return cls._make(exported, in_half_precision(model), images, {"runtime": runtime, "weights": weights}, inputs)
 
     @classmethod
     def _make(

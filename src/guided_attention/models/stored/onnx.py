@@ -23,9 +23,8 @@ from torch import Tensor, nn
 
 from guided_attention.errors import SettingsError, require_extra
 from guided_attention.models.attention import PositionAttention
-from guided_attention.models.stored.half import stored
 from guided_attention.models.stored.onnx_weights import WEIGHTS, first_names, point_into, strip
-from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.models.stored.weights import ModelSpec, load_network, weights_file
 
 __all__ = ["Exported", "export_network", "export_weights", "run_exported"]
 
@@ -64,7 +63,7 @@ def export_weights(
     Parameters
     ----------
     path : path
-        What `save_half` or `save_network` wrote, or the folder of a run.
+        What `save_network` wrote, or the folder of a run.
     size : int or (H, W), optional
         Size of the image; default the one that the network was trained with.
 
@@ -95,7 +94,7 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
     Parameters
     ----------
     model : nn.Module
-        On the CPU. Its weights are stored as `guided_attention.models.stored.half.halved` rounds them.
+        On the CPU. Its weights are stored as `guided_attention.models.stored.weights.in_half_precision` rounds them.
     size : int or (H, W)
         Of the image, in pixels; the browser runs this size only.
     in_channels : int
@@ -112,7 +111,7 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
     -----
     Shown by `guided_attention.widgets.LiveNetwork`.
     """
-    return _export(model, size, in_channels, stored(model))
+    return _export(model, size, in_channels, weights_file(model, half=True))
 
 
 def run_exported(exported: Exported, image: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from guided_attention.data.volume import CLASSES
-from guided_attention.errors import CheckpointError, DamagedError
+from guided_attention.errors import CheckpointError, DamagedError, SettingsError
 from guided_attention.files import digest, read_json, write_bytes, write_text
 from guided_attention.models.stored.tensors import as_bytes, load_weights, weights_of
 
-__all__ = ["ModelSpec", "load_network", "save_network", "write_network"]
+__all__ = ["ModelSpec", "in_half_precision", "load_network", "save_network", "weights_file"]
 
 #: Key of the digest in the JSON beside the weights; files written before there was one are believed without.
 _DIGEST = "digest"
@@ -56,22 +58,67 @@ class ModelSpec:
         return build_model(self.name, self.in_channels, len(self.classes), **options)
 
 
-def save_network(path: str | Path, model: nn.Module, spec: ModelSpec) -> Path:
-    """Write weights to ``path`` (.safetensors) and the spec to the same name with .json; return the path.
+def save_network(path: str | Path, model: nn.Module, spec: ModelSpec, *, half: bool = False) -> Path:
+    """Write weights to ``path`` (.safetensors) and the spec to the same name with .json, with the weights' digest.
+
+    Parameters
+    ----------
+    path : path
+        The .safetensors file.
+    model, spec
+        The network, and how to build it.
+    half : bool
+        Store the parameters in half precision, to be downloaded: the file is about half as large, see
+        `in_half_precision`. `load_network` reads both.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     NotFiniteError
         If a weight is NaN or infinite; nothing is written then.
+    SettingsError
+        If half precision does not reach as far as a weight.
     """
-    return write_network(Path(path), as_bytes(weights_of(model)), spec)
-
-
-def write_network(path: Path, content: bytes, spec: ModelSpec) -> Path:
-    """Write the content of a .safetensors file, and beside it the spec with the digest of that content."""
+    path, content = Path(path), weights_file(model, half=half)
     described = {**asdict(spec), _DIGEST: digest(content)}
     write_text(path.with_suffix(".json"), json.dumps(described, indent=2) + "\n")
     return write_bytes(path, content)
+
+
+def weights_file(model: nn.Module, *, half: bool) -> bytes:
+    """Return the content of the .safetensors file that `save_network` writes."""
+    return as_bytes(_half_weights(model) if half else weights_of(model))
+
+
+def in_half_precision(model: nn.Module) -> nn.Module:
+    """Return a copy that computes with what a file in half precision holds: rounded parameters, in float32 as before.
+
+    Buffers (the statistics of batch norm) stay as they are: they are few, and a variance may be smaller than half
+    precision can hold.
+
+    Raises
+    ------
+    SettingsError
+        If half precision does not reach as far as a weight.
+    """
+    copy, rounded = deepcopy(model).eval(), _half_weights(model)
+    with torch.no_grad():
+        for name, value in weights_of(copy).items():
+            value.copy_(rounded[name])
+    return copy
+
+
+def _half_weights(model: nn.Module) -> dict[str, Tensor]:
+    weights = weights_of(model)
+    for name, value in model.named_parameters():
+        if value.dtype == torch.float32:
+            weights[name] = value.detach().half()
+            if value.isfinite().all() and not weights[name].isfinite().all():
+                raise SettingsError(f"{name} holds {value.abs().max():.3g}; half precision ends at 65504.")
+    return weights
 
 
 def load_network(path: str | Path, device: str = "cpu", written: str | None = None) -> tuple[nn.Module, ModelSpec]:
