@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from guided_attention.models import build_model
 from guided_attention.widgets import RefinementStepper
-from guided_attention.widgets.stepper_stages import refinements
+from guided_attention.widgets.stepper_data import refinements
 
 SIZE = (64, 64)
 

@@ -12,7 +12,7 @@ from guided_attention.errors import SettingsError
 from guided_attention.models import MultiScaleAttentionNet, build_model
 from guided_attention.widgets import RefinementStepper
 from guided_attention.widgets.shared.pack import unpack
-from guided_attention.widgets.stepper_stages import refinements
+from guided_attention.widgets.stepper_data import refinements
 
 SMALL = {"backbone": "resnet18", "backbone_width": 8, "channels": 8, "reduction": 2}
 
