@@ -177,6 +177,47 @@ def test_modules_are_small():
     assert long == []
 
 
+JS_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|\$\{|=>|[\w$]+|\S", re.DOTALL)
+JS_TEMPLATE = re.compile(r"\\.|`|\$\{", re.DOTALL)
+JS_CONTROL = {"if", "for", "while", "switch", "catch"}
+
+
+def javascript_functions(text: str) -> dict[int, int]:
+    """Lengths in lines of the functions with a body, by the line where the body begins. Brackets are counted."""
+    found, opened, before, place = {}, [], "", 0
+    while match := (JS_TEMPLATE if opened and opened[-1][0] == "`" else JS_CODE).search(text, place):
+        token, place, line = match[0], match.end(), text.count("\n", 0, match.start()) + 1
+        if token.startswith(("//", "/*", "\\")):
+            continue
+        if token == "`" and opened and opened[-1][0] == "`":
+            opened.pop()
+        elif token in ("(", "{", "${", "`", "["):
+            opened.append((token, before, line))
+        elif token in (")", "}", "]"):
+            bracket, ahead, first = opened.pop()
+            if bracket == "{" and ahead in (")", "=>"):
+                found[first] = line - first + 1
+            token = "" if bracket == "(" and ahead in JS_CONTROL else token
+        before = token
+    assert not opened
+    return found
+
+
+def test_javascript_functions_are_short():
+    sample = """function f() {  // {
+  if (g(`a ${ {b: "}"}.b } {`)) {
+    h((x) => {
+    });
+  }
+}
+"""
+    assert javascript_functions(sample) == {1: 6, 3: 2}
+    found = {path.name: javascript_functions(path.read_text()) for path in (ROOT / "src").rglob("*.js")}
+    assert min(len(functions) for functions in found.values()) > 0
+    long = [(name, line, lines) for name, functions in found.items() for line, lines in functions.items() if lines > 40]
+    assert long == []
+
+
 def test_no_file_names_a_place_on_somebodys_machine():
     folders = ("src", "tests", "book", "chapters", "notebooks", "slides", "data_download", ".ci")
     files = [

@@ -48,3 +48,12 @@ export function bytes(packed) {
   }
   return values;
 }
+
+// What is worked out once for each key: once(key, make).
+export function keeper() {
+  const kept = new Map();
+  return (key, make) => {
+    if (!kept.has(key)) kept.set(key, make());
+    return kept.get(key);
+  };
+}

@@ -51,6 +51,12 @@ export function positionOf(pixel, image, grid) {
   return Math.floor((pixel[0] * grid[0]) / image[0]) * grid[1] + Math.floor((pixel[1] * grid[1]) / image[1]);
 }
 
+// The block of pixels of the position over a pixel: [top, left, height, width].
+export function blockOf(pixel, image, grid) {
+  const start = (axis) => Math.floor((pixel[axis] * grid[axis]) / image[axis]) * (image[axis] / grid[axis]);
+  return [start(0), start(1), image[0] / grid[0], image[1] / grid[1]];
+}
+
 // For each class the share of every position's pixels that belong to it: classes x N.
 export function classShares(labels, image, grid, classes) {
   const count = grid[0] * grid[1];

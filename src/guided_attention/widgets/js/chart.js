@@ -43,6 +43,47 @@ export function swatch(index, filled = false) {
   return svg("svg", { class: "ga-swatch-line", width: filled ? 14 : 26, height: 12, "aria-hidden": "true" }, mark);
 }
 
+// What `Chart.draw` puts together. plot: what is shown, X and Y from values to pixels, and the edges.
+function axes({ what, X, Y, width, height, right, bottom }) {
+  const parts = [];
+  for (const [y, words] of ticks(what.ys, 4, what.log)) {
+    parts.push(svg("line", { class: "ga-grid", x1: MARGIN.left, x2: right, y1: Y(y), y2: Y(y) }));
+    parts.push(svg("text", { x: MARGIN.left - 6, y: Y(y) + 4, "text-anchor": "end" }, words));
+  }
+  for (const [x, words] of ticks(what.xs, Math.max(2, Math.floor(width / 80)), false)) {
+    parts.push(svg("text", { x: X(x), y: bottom + 15, "text-anchor": "middle" }, words));
+  }
+  parts.push(svg("text", { class: "ga-axis", x: right, y: height - 3, "text-anchor": "end" }, what.x));
+  parts.push(svg("text", { class: "ga-axis", x: 2, y: height - 3 }, what.y));
+  return parts;
+}
+
+// Areas, then lines; a line is broken where y is null.
+function series({ what, X, Y }) {
+  const areas = (what.areas ?? []).map(({ index, points }) => {
+    const there = points.map(([x, , high]) => `${X(x)},${Y(high)}`);
+    const back = points.map(([x, low]) => `${X(x)},${Y(low)}`).reverse();
+    return svg("polygon", { class: `ga-area ga-series-${index}`, points: [...there, ...back].join(" ") });
+  });
+  const lines = (what.lines ?? []).map(({ index, points }) => {
+    const path = points.map(([x, y], i) =>
+      (y === null ? "" : `${i && points[i - 1][1] !== null ? "L" : "M"}${X(x).toFixed(1)} ${Y(y).toFixed(1)}`)).join("");
+    return svg("path", { class: `ga-series ga-series-${index}`, d: path || "M0 0", "stroke-dasharray": DASHES[index] });
+  });
+  return [...areas, ...lines];
+}
+
+function marks({ what, X, Y, bottom }) {
+  const parts = [];
+  if (what.cursor !== null && what.cursor !== undefined) {
+    parts.push(svg("line", { class: "ga-cursor", x1: X(what.cursor), x2: X(what.cursor), y1: MARGIN.top, y2: bottom }));
+  }
+  for (const [x, y, index] of what.dots ?? []) {
+    if (y !== null) parts.push(svg("circle", { class: `ga-dot ga-series-${index}`, cx: X(x), cy: Y(y), r: 4.5 }));
+  }
+  return parts;
+}
+
 // lines: [{ index, points: [[x, y]] }], areas: [{ index, points: [[x, low, high]] }]; y null leaves a gap.
 // With `pick(x)` a press or a drag chooses the nearest x of the first series; `keys(step)` hears of arrow keys.
 export class Chart {
@@ -100,41 +141,9 @@ export class Chart {
     const X = (x) => scale(x, what.xs, MARGIN.left, right);
     const lift = what.log ? (y) => Math.log10(Math.max(y, what.ys[0])) : (y) => y;
     const Y = (y) => clamp(scale(lift(y), what.ys.map(lift), bottom, MARGIN.top), MARGIN.top, bottom);
-    const parts = [];
-    for (const [y, words] of ticks(what.ys, 4, what.log)) {
-      parts.push(svg("line", { class: "ga-grid", x1: MARGIN.left, x2: right, y1: Y(y), y2: Y(y) }));
-      parts.push(svg("text", { x: MARGIN.left - 6, y: Y(y) + 4, "text-anchor": "end" }, words));
-    }
-    for (const [x, words] of ticks(what.xs, Math.max(2, Math.floor(width / 80)), false)) {
-      parts.push(svg("text", { x: X(x), y: bottom + 15, "text-anchor": "middle" }, words));
-    }
-    parts.push(svg("text", { class: "ga-axis", x: right, y: height - 3, "text-anchor": "end" }, what.x));
-    parts.push(svg("text", { class: "ga-axis", x: 2, y: height - 3 }, what.y));
-    for (const { index, points } of what.areas ?? []) {
-      const there = points.map(([x, , high]) => `${X(x)},${Y(high)}`);
-      const back = points.map(([x, low]) => `${X(x)},${Y(low)}`).reverse();
-      parts.push(svg("polygon", { class: `ga-area ga-series-${index}`, points: [...there, ...back].join(" ") }));
-    }
-    for (const { index, points } of what.lines ?? []) {
-      let path = "";
-      let pen = "M";
-      for (const [x, y] of points) {
-        if (y === null) pen = "M";
-        else {
-          path += `${pen}${X(x).toFixed(1)} ${Y(y).toFixed(1)}`;
-          pen = "L";
-        }
-      }
-      parts.push(svg("path", { class: `ga-series ga-series-${index}`, d: path || "M0 0", "stroke-dasharray": DASHES[index] }));
-    }
-    if (what.cursor !== null && what.cursor !== undefined) {
-      parts.push(svg("line", { class: "ga-cursor", x1: X(what.cursor), x2: X(what.cursor), y1: MARGIN.top, y2: bottom }));
-    }
-    for (const [x, y, index] of what.dots ?? []) {
-      if (y !== null) parts.push(svg("circle", { class: `ga-dot ga-series-${index}`, cx: X(x), cy: Y(y), r: 4.5 }));
-    }
+    const plot = { what, X, Y, width, height, right, bottom };
     this.view.setAttribute("width", width);
-    this.view.replaceChildren(...parts);
+    this.view.replaceChildren(...axes(plot), ...series(plot), ...marks(plot));
   }
 
   stop() {

@@ -97,8 +97,18 @@ export function checkbox(model, trait, label) {
   return whole;
 }
 
+// One number among others: what it is, its value, and more about it in small letters.
+export const fact = (name, value, more = "") => h("div", {}, h("dt", {}, name), h("dd", {}, value, " ", h("small", {}, more)));
+
 export function button(words, act, attributes = {}) {
   return h("button", { type: "button", class: "ga-button", ...attributes, on: { click: act } }, words);
+}
+
+// The way of an arrow key, [rows, columns], with shift five at a time; null for other keys, and with ctrl, meta or alt.
+export function arrow(event) {
+  const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+  if (!way || event.ctrlKey || event.metaKey || event.altKey) return null;
+  return way.map((one) => one * (event.shiftKey ? 5 : 1));
 }
 
 // Words for screen readers: said when the reader pauses, not at every step of the way.
@@ -122,3 +132,12 @@ export function frame(el, name, label, ...children) {
   el.append(root);
   return root;
 }
+
+// What a widget returns: how to end it. parts: what `follow` returns, and whatever has `stop()`.
+export const closing = (root, ...parts) => () => {
+  for (const part of parts.flat()) {
+    if (typeof part === "function") part();
+    else part.stop();
+  }
+  root.remove();
+};

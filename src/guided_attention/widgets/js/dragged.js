@@ -1,13 +1,24 @@
 // Things on a picture that can be dragged by mouse or finger and moved by arrow keys.
 
+import { arrow } from "./dom.js";
+
+function keyed(event, step, press) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const steps = arrow(event);
+  if (steps) step(...steps);
+  else if (event.key === "Enter" || event.key === " ") press();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 // grab(pixel): the name of what lies there, or null; held(): what keys move; move(name, rows, cols) from where it was
 // grabbed, whose place `start(name)` returns; step(rows, cols) for arrow keys; press() for Enter and space.
 // A finger that does not meet a thing scrolls the page; a mouse then drags what is held.
 export function dragged(picture, { grab, held, start, move, step, press }) {
   const { canvas } = picture;
-  canvas.setAttribute("role", "application");
-  canvas.setAttribute("tabindex", "0");
-  canvas.setAttribute("aria-roledescription", "picture with things to move");
+  const described = { role: "application", tabindex: 0, "aria-roledescription": "picture with things to move" };
+  for (const [name, value] of Object.entries(described)) canvas.setAttribute(name, value);
   canvas.classList.add("ga-grab");
   let drag = null;
   canvas.addEventListener("touchstart", (event) => {
@@ -35,13 +46,5 @@ export function dragged(picture, { grab, held, start, move, step, press }) {
       canvas.classList.remove("ga-grabbed");
     });
   }
-  canvas.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    if (steps) step(...steps.map((one) => one * (event.shiftKey ? 5 : 1)));
-    else if (event.key === "Enter" || event.key === " ") press();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  canvas.addEventListener("keydown", (event) => keyed(event, step, press));
 }

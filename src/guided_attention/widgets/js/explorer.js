@@ -1,7 +1,7 @@
 // Which attention map is shown, and what its rows say.
 
-import { bytes, floats } from "./arrays.js";
-import { attentionRow, classShares, dot, entropy, halfMass, meanDistance, positionOf } from "./attention.js";
+import { bytes, floats, keeper } from "./arrays.js";
+import { attentionRow, blockOf, classShares, dot, entropy, halfMass, meanDistance, positionOf } from "./attention.js";
 import { radios } from "./dom.js";
 
 export function currentNetwork(model, data) {
@@ -35,12 +35,7 @@ export class Explorer {
     this.data = model.get("data");
     this.size = this.data.image.shape;
     this.pitch = this.data.spacing ?? [1, 1];
-    this.arrays = new Map();
-  }
-
-  once(key, make) {
-    if (!this.arrays.has(key)) this.arrays.set(key, make());
-    return this.arrays.get(key);
+    this.once = keeper();
   }
 
   network() {
@@ -98,8 +93,6 @@ export class Explorer {
 
   // The block of pixels of the position over a pixel: [top, left, height, width].
   block(pixel) {
-    const { grid } = this.map();
-    const start = (axis) => Math.floor((pixel[axis] * grid[axis]) / this.size[axis]) * (this.size[axis] / grid[axis]);
-    return [start(0), start(1), this.size[0] / grid[0], this.size[1] / grid[1]];
+    return blockOf(pixel, this.size, this.map().grid);
   }
 }

@@ -1,162 +1,52 @@
 // Live network: the network itself runs in the page; paint on a slice and see its answer change.
 
 import { Answer } from "./answer.js";
-import { bytes } from "./arrays.js";
 import { attentionRow, positionOf } from "./attention.js";
 import { FileProblem } from "./dicom.js";
-import { announcer, button, change, clamp, digits, follow, frame, h, radios, slider } from "./dom.js";
-import { Engine, LoadProblem } from "./engine.js";
+import { announcer, button, change, clamp, closing, digits, follow, frame, h, radios, slider } from "./dom.js";
+import { LoadProblem } from "./engine.js";
 import { currentMap, mapChoices } from "./explorer.js";
 import { readFile, toInput } from "./intake.js";
 import { LivePictures } from "./livepictures.js";
+import { Runner } from "./runner.js";
 import { Tally } from "./tally.js";
 
 const OWN = -1;
 const TOOLS = [["look", "Look"], ["erase", "Erase"], ["brighten", "Brighten"], ["darken", "Darken"], ["draw", "Draw"]];
+const SHOWN = ["slice", "position", "scale", "step", "tool", "brush"];
 
-function render({ model, el }) {
-  const data = model.get("data");
-  const { size } = data;
-  const answers = new Map(data.slices.map((slice, i) => [i, Answer.from(slice, data)]));
-  const engine = new Engine();
-  const tally = new Tally(data);
-  const state = { ready: false, loading: false, busy: false, again: false, gone: false, bytes: 0, answers: 0, milliseconds: null, row: null, brush: null };
-  const total = data.bytes.reduce((sum, count) => sum + count, 0);
-  const present = () => answers.get(model.get("slice")) ?? answers.get(0);
-  const painting = () => state.ready && model.get("tool") !== "look";
+// The line about loading, and what went wrong.
+class Notice {
+  constructor(total, load) {
+    this.starter = button(`Load the network (${digits(total / 1e6, 3)} MB)`, load, { "data-act": "load" });
+    this.progress = h("progress", { max: "1", value: "0", "aria-label": "Loading the network", hidden: true });
+    this.promise = h("p", { class: "ga-note" }, "It then runs in this page; nothing that you paint or open leaves the browser. Until then: what PyTorch computed when the page was made.");
+    this.problem = h("p", { class: "ga-problem", role: "alert", hidden: true });
+    this.element = h("div", { class: "ga-controls" }, this.starter, this.progress, this.promise);
+  }
 
-  // ---- what the reader does
-  const stroke = (pixel) => {
-    const { sheet } = present();
-    if (!sheet.stroke) sheet.begin();
-    sheet.paint(pixel, model.get("tool"), model.get("brush"), model.get("grey"));
-    show();
-    run();
-  };
-  const lift = () => {
-    present().sheet.stroke = null;
-  };
-  const pick = (pixel, how) => {
-    state.brush = pixel;
-    if (how === "click" && painting()) stroke(pixel);
-    else if (how === "click") change(model, { position: pixel });
-    else pictures.slice.draw();
-  };
-  const move = (rows, columns) => {
-    const [row, column] = model.get("position");
-    state.brush = [clamp(row + rows, 0, size[0] - 1), clamp(column + columns, 0, size[1] - 1)];
-    change(model, { position: state.brush });
-  };
-  const press = () => {
-    if (!painting()) return;
-    state.brush = model.get("position");
-    lift();
-    stroke(state.brush);
-    lift();
-  };
-  const back = (way) => {
-    present().sheet[way]();
-    show();
-    run();
-  };
-  const now = () => ({
-    answer: present(), row: state.row, map: currentMap(model, data), position: model.get("position"),
-    brush: state.brush, radius: model.get("brush"), painting: painting(), ready: state.ready,
-  });
-  const pictures = new LivePictures(data, now, { pick, move, press });
-  pictures.slice.canvas.addEventListener("pointerdown", lift, true);
-  for (const name of ["pointerup", "pointercancel", "pointerleave"]) pictures.slice.canvas.addEventListener(name, lift);
+  loading(yes, ready) {
+    this.starter.disabled = yes;
+    this.starter.hidden = ready;
+    this.progress.hidden = !yes;
+    if (ready) this.promise.textContent = "The network runs in this page. Nothing that you paint or open leaves the browser.";
+  }
 
-  // ---- the network
-  const failed = (error) => {
+  // Errors that are not for people go on to the console.
+  failed(error) {
     if (!(error instanceof LoadProblem || error instanceof FileProblem)) throw error;
-    problem.textContent = error.message;
-    problem.hidden = false;
-  };
-  const fine = () => {
-    problem.hidden = true;
-    problem.textContent = "";
-  };
-  // While it computes, further changes wait; the last of them is computed next.
-  const run = async () => {
-    state.again = state.busy;
-    if (!state.ready || state.busy) return;
-    state.busy = true;
-    root.setAttribute("aria-busy", "true");
-    const asked = present();
-    try {
-      const { values, milliseconds } = await engine.run(asked.sheet.values.slice(), [1, 1, ...size]);
-      asked.take(values);
-      state.milliseconds = milliseconds;
-      state.answers += 1;
-    } catch (error) {
-      failed(error);
-    } finally {
-      state.busy = false;
-      root.removeAttribute("aria-busy");
-    }
-    if (state.gone) return;
-    show();
-    if (state.again) await run();
-    else tell();
-  };
-  const tell = () => {
-    const counts = present().counts();
-    if (!counts) return;
-    if (model.get("counts").join() !== counts.join()) change(model, { counts });
-    live.say(tally.words(present()));
-  };
-  const load = async () => {
-    fine();
-    Object.assign(state, { loading: true, bytes: 0 });
-    starter.disabled = true;
-    progress.hidden = false;
-    const arrived = (count) => {
-      state.bytes += count;
-      progress.value = state.bytes / total;
-    };
-    const { runtime, weights } = model.get("urls");
-    const urls = [`${runtime}ort.wasm.bundle.min.mjs`, `${runtime}ort-wasm-simd-threaded.wasm.gz`, weights];
-    try {
-      await engine.load(model, { urls, sizes: data.bytes, graph: bytes(data.graph), name: data.weights, arrived });
-      state.ready = true;
-    } catch (error) {
-      failed(error);
-    } finally {
-      state.loading = false;
-      progress.hidden = true;
-      starter.disabled = false;
-      starter.hidden = state.ready;
-    }
-    if (!state.ready || state.gone) return;
-    for (const part of tools) part.hidden = false;
-    promise.textContent = "The network runs in this page. Nothing that you paint or open leaves the browser.";
-    await run();
-  };
-  const open = async (file) => {
-    fine();
-    try {
-      const values = toInput(await readFile(file), size, data.normalisation);
-      const window = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-      answers.set(OWN, new Answer({ name: file.name, values, size, window, prediction: null, classes: data.classes.length }));
-    } catch (error) {
-      failed(error);
-      return;
-    }
-    ownChoice.hidden = false;
-    if (model.get("slice") !== OWN) change(model, { slice: OWN });
-    else run();
-  };
+    this.problem.textContent = error.message;
+    this.problem.hidden = false;
+  }
 
-  // ---- controls
-  const starter = button(`Load the network (${digits(total / 1e6, 3)} MB)`, load, { "data-act": "load" });
-  const progress = h("progress", { max: "1", value: "0", "aria-label": "Loading the network" });
-  const promise = h("p", { class: "ga-note" }, "It then runs in this page; nothing that you paint or open leaves the browser. Until then: what PyTorch computed when the page was made.");
-  const problem = h("p", { class: "ga-problem", role: "alert" });
-  const slices = radios(model, "slice", "Slice", [...data.slices.map(({ name }, i) => [i, name]), [OWN, "your own"]]);
-  const ownChoice = slices.querySelector(`input[value="${OWN}"]`).closest("label");
-  const undo = button("Undo", () => back("undo"), { "data-act": "undo" });
-  const reset = button("Reset", () => back("reset"), { "data-act": "reset" });
+  fine() {
+    this.problem.hidden = true;
+    this.problem.textContent = "";
+  }
+}
+
+// A chooser of files that nobody sees; `open(file)` gets what was chosen.
+function fileChooser(open) {
   const chooser = h("input", {
     type: "file", accept: "image/*,.dcm,application/dicom", class: "ga-hidden", tabindex: "-1", "aria-label": "Your own picture or DICOM slice",
     on: { change: () => {
@@ -164,74 +54,226 @@ function render({ model, el }) {
       chooser.value = "";
     } },
   });
-  const brush = slider(model, "brush", "Brush", { min: 0, max: Math.max(...size) / 8, step: 1, words: (radius) => `${2 * radius + 1} px` });
-  const grey = slider(model, "grey", "Grey of the pen", { min: 0, max: 1, step: 0.05, words: (value) => digits(value, 2) });
-  const painters = [radios(model, "tool", "Tool", TOOLS), brush, grey];
-  const maps = mapChoices(model, data);
-  const tools = [
-    h("div", { class: "ga-controls" }, ...painters),
-    h("div", { class: "ga-controls" }, undo, reset, button("Open your own picture or DICOM slice", () => chooser.click(), { "data-act": "open" }), chooser),
-  ];
-  for (const part of [progress, problem, ownChoice, ...tools]) part.hidden = true;
-  const live = announcer();
-  const root = frame(
-    el, "live", "Live network",
-    h("div", { class: "ga-controls" }, slices, ...maps),
-    h("div", { class: "ga-controls" }, starter, progress, promise),
-    problem, ...tools, pictures.element, tally.facts, tally.table, live,
-  );
-  const over = (event, yes) => {
-    event.preventDefault();
-    root.classList.toggle("ga-live-over", yes);
-  };
-  root.addEventListener("dragover", (event) => over(event, true));
-  root.addEventListener("dragleave", (event) => over(event, false));
-  root.addEventListener("drop", (event) => {
-    over(event, false);
-    const [file] = event.dataTransfer.files;
-    if (file && state.ready) open(file);
-    else if (file) failed(new FileProblem("Load the network first, then drop the file again."));
-  });
+  return chooser;
+}
+
+class Controls {
+  constructor(model, data, { back, open }) {
+    this.slices = radios(model, "slice", "Slice", [...data.slices.map(({ name }, i) => [i, name]), [OWN, "your own"]]);
+    this.own = this.slices.querySelector(`input[value="${OWN}"]`).closest("label");
+    this.maps = mapChoices(model, data);
+    this.brush = slider(model, "brush", "Brush", { min: 0, max: Math.max(...data.size) / 8, step: 1, words: (radius) => `${2 * radius + 1} px` });
+    this.grey = slider(model, "grey", "Grey of the pen", { min: 0, max: 1, step: 0.05, words: (value) => digits(value, 2) });
+    this.painters = [radios(model, "tool", "Tool", TOOLS), this.brush, this.grey];
+    this.ways = ["Undo", "Reset"].map((name) => button(name, () => back(name.toLowerCase()), { "data-act": name.toLowerCase() }));
+    const chooser = fileChooser(open);
+    const opener = button("Open your own picture or DICOM slice", () => chooser.click(), { "data-act": "open" });
+    this.views = h("div", { class: "ga-controls" }, this.slices, ...this.maps);
+    this.tools = [this.painters, [...this.ways, opener, chooser]].map((parts) => h("div", { class: "ga-controls" }, ...parts));
+    for (const part of [this.own, ...this.tools]) part.hidden = true;
+  }
+
+  show({ changed, painting, tool }) {
+    for (const way of this.ways) way.disabled = !changed;
+    this.brush.hidden = !painting;
+    this.grey.hidden = tool !== "draw";
+  }
+
+  stop() {
+    for (const choice of [this.slices, ...this.painters, ...this.maps]) choice.stop();
+  }
+}
+
+// The widget: which slice is looked at, what the reader does to it, and what is shown of it.
+class Live {
+  constructor(model, el) {
+    const data = model.get("data");
+    Object.assign(this, { model, data, size: data.size, row: null, brush: null, shown: model.get("slice"), speaker: announcer() });
+    this.answers = new Map(data.slices.map((slice, i) => [i, Answer.from(slice, data)]));
+    this.runner = new Runner(model, this);
+    this.tally = new Tally(data);
+    this.notice = new Notice(this.runner.total, () => this.load());
+    this.controls = new Controls(model, data, { back: (way) => this.back(way), open: (file) => this.open(file) });
+    this.pictures = new LivePictures(data, () => this.now(), {
+      pick: (pixel, how) => this.pick(pixel, how), move: (rows, columns) => this.move(rows, columns), press: () => this.press(),
+    });
+    this.root = frame(el, "live", "Live network", this.controls.views, this.notice.element, this.notice.problem,
+      ...this.controls.tools, this.pictures.element, this.tally.facts, this.tally.table, this.speaker);
+    this.listen();
+  }
+
+  listen() {
+    const { canvas } = this.pictures.slice;
+    const lift = () => this.lift();
+    canvas.addEventListener("pointerdown", lift, true);
+    for (const name of ["pointerup", "pointercancel", "pointerleave"]) canvas.addEventListener(name, lift);
+    const over = (event, yes) => {
+      event.preventDefault();
+      this.root.classList.toggle("ga-live-over", yes);
+    };
+    this.root.addEventListener("dragover", (event) => over(event, true));
+    this.root.addEventListener("dragleave", (event) => over(event, false));
+    this.root.addEventListener("drop", (event) => {
+      over(event, false);
+      this.dropped(event.dataTransfer.files[0]);
+    });
+  }
+
+  // ---- what the reader does
+  stroke(pixel) {
+    const { sheet } = this.present();
+    if (!sheet.stroke) sheet.begin();
+    sheet.paint(pixel, this.model.get("tool"), this.model.get("brush"), this.model.get("grey"));
+    this.show();
+    this.runner.run();
+  }
+
+  lift() {
+    this.present().sheet.stroke = null;
+  }
+
+  pick(pixel, how) {
+    this.brush = pixel;
+    if (how === "click" && this.painting) this.stroke(pixel);
+    else if (how === "click") change(this.model, { position: pixel });
+    else this.pictures.slice.draw();
+  }
+
+  move(rows, columns) {
+    const [row, column] = this.model.get("position");
+    this.brush = [clamp(row + rows, 0, this.size[0] - 1), clamp(column + columns, 0, this.size[1] - 1)];
+    change(this.model, { position: this.brush });
+  }
+
+  press() {
+    if (!this.painting) return;
+    this.brush = this.model.get("position");
+    this.lift();
+    this.stroke(this.brush);
+    this.lift();
+  }
+
+  back(way) {
+    this.present().sheet[way]();
+    this.show();
+    this.runner.run();
+  }
+
+  async load() {
+    this.notice.fine();
+    await this.runner.load();
+    if (!this.runner.ready || this.runner.gone) return;
+    for (const part of this.controls.tools) part.hidden = false;
+    await this.runner.run();
+  }
+
+  async open(file) {
+    this.notice.fine();
+    try {
+      const values = toInput(await readFile(file), this.size, this.data.normalisation);
+      const window = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+      this.answers.set(OWN, new Answer({ name: file.name, values, size: this.size, window, prediction: null, classes: this.data.classes.length }));
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    this.controls.own.hidden = false;
+    if (this.model.get("slice") !== OWN) change(this.model, { slice: OWN });
+    else this.runner.run();
+  }
+
+  dropped(file) {
+    if (file && this.runner.ready) this.open(file);
+    else if (file) this.failed(new FileProblem("Load the network first, then drop the file again."));
+  }
+
+  // ---- what the runner asks and tells
+  present() {
+    return this.answers.get(this.model.get("slice")) ?? this.answers.get(0);
+  }
+
+  loading(yes) {
+    this.notice.loading(yes, this.runner.ready);
+  }
+
+  arrived(share) {
+    this.notice.progress.value = share;
+  }
+
+  busy(yes) {
+    if (yes) this.root.setAttribute("aria-busy", "true");
+    else this.root.removeAttribute("aria-busy");
+  }
+
+  failed(error) {
+    this.notice.failed(error);
+  }
+
+  answered() {
+    this.show();
+  }
+
+  settled() {
+    const counts = this.present().counts();
+    if (!counts) return;
+    if (this.model.get("counts").join() !== counts.join()) change(this.model, { counts });
+    this.speaker.say(this.tally.words(this.present()));
+  }
 
   // ---- what is shown
-  function show() {
-    const { sheet, values } = present();
-    const map = currentMap(model, data);
-    state.row = values && map
-      ? attentionRow(values[`query.${map.index}`], values[`key.${map.index}`], map.depth, positionOf(model.get("position"), size, map.grid))
-      : null;
-    pictures.draw();
-    tally.show(present(), { position: model.get("position"), milliseconds: state.milliseconds, row: state.row });
-    for (const way of [undo, reset]) way.disabled = !sheet.steps.length;
-    brush.hidden = !painting();
-    grey.hidden = model.get("tool") !== "draw";
-    root.classList.toggle("ga-live-own", model.get("slice") === OWN); // nobody knows the sides of a foreign picture
+  get painting() {
+    return this.runner.ready && this.model.get("tool") !== "look";
   }
-  let shown = model.get("slice");
-  const stops = [
-    follow(model, ["slice", "position", "scale", "step", "tool", "brush"], () => {
-      show();
-      if (model.get("slice") !== shown || !present().values) run();
-      shown = model.get("slice");
-    }),
-    ...[slices, ...painters, ...maps].map((choice) => choice.stop),
-  ];
-  root.inspect = () => {
-    const { sheet, values } = present();
-    const { ready, answers: count, milliseconds, row } = state;
+
+  now() {
+    const { model, row, brush, painting } = this;
+    return { answer: this.present(), row, map: currentMap(model, this.data), position: model.get("position"),
+      brush, radius: model.get("brush"), painting, ready: this.runner.ready };
+  }
+
+  // What the chosen position attends to, once the network has run.
+  attention() {
+    const { values } = this.present();
+    const map = currentMap(this.model, this.data);
+    if (!values || !map) return null;
+    const asker = positionOf(this.model.get("position"), this.size, map.grid);
+    return attentionRow(values[`query.${map.index}`], values[`key.${map.index}`], map.depth, asker);
+  }
+
+  show() {
+    const { model, painting } = this;
+    this.row = this.attention();
+    this.pictures.draw();
+    this.tally.show(this.present(), { position: model.get("position"), milliseconds: this.runner.milliseconds, row: this.row });
+    this.controls.show({ changed: this.present().sheet.steps.length > 0, painting, tool: model.get("tool") });
+    this.root.classList.toggle("ga-live-own", model.get("slice") === OWN); // nobody knows the sides of a foreign picture
+  }
+
+  // A slice that is shown for the first time waits for its answer.
+  update() {
+    this.show();
+    const slice = this.model.get("slice");
+    if (slice !== this.shown || !this.present().values) this.runner.run();
+    this.shown = slice;
+  }
+
+  inspect() {
+    const { runner, row } = this;
+    const answer = this.present();
     return {
-      ready, milliseconds, answers: count, busy: state.busy || state.loading, bytes: state.bytes, slice: model.get("slice"),
-      logits: values ? Array.from(values.logits) : null, row: row ? Array.from(row) : null, image: Array.from(sheet.values),
-      counts: present().counts(), differing: present().differing(), changed: sheet.changed(), problem: problem.textContent,
+      ready: runner.ready, milliseconds: runner.milliseconds, answers: runner.answers, busy: runner.computing || runner.fetching,
+      bytes: runner.bytes, slice: this.model.get("slice"), logits: answer.values ? Array.from(answer.values.logits) : null,
+      row: row ? Array.from(row) : null, image: Array.from(answer.sheet.values), counts: answer.counts(),
+      differing: answer.differing(), changed: answer.sheet.changed(), problem: this.notice.problem.textContent,
     };
-  };
-  return () => {
-    state.gone = true;
-    for (const stop of stops) stop();
-    pictures.stop();
-    engine.stop();
-    root.remove();
-  };
+  }
+}
+
+function render({ model, el }) {
+  const live = new Live(model, el);
+  const followed = follow(model, SHOWN, () => live.update());
+  live.root.inspect = () => live.inspect();
+  return closing(live.root, live.runner, followed, live.controls, live.pictures);
 }
 
 export default { render };

@@ -1,8 +1,10 @@
 // The two pictures of the live network: the slice with its segmentation, and the attention of the chosen position.
 
-import { colourise, viridis, viridisGradient } from "./colours.js";
+import { blockOf } from "./attention.js";
 import { digits, h } from "./dom.js";
-import { Picture, greyTile, marker, outline, tile } from "./picture.js";
+import { ramp } from "./legend.js";
+import { heat, outlines, stroke } from "./overlay.js";
+import { Picture, greyTile, marker } from "./picture.js";
 
 export class LivePictures {
   // now(): { answer, row, map, position, brush, radius, painting, ready }. pick, move, press: as for Picture.
@@ -31,9 +33,7 @@ export class LivePictures {
       },
     });
     this.most = h("span");
-    const ramp = h("i");
-    ramp.style.background = viridisGradient();
-    this.scale = h("div", { class: "ga-ramp" }, h("span", {}, "0"), ramp, this.most);
+    this.scale = ramp(h("span", {}, "0"), this.most);
     this.attention.element.append(this.scale);
     this.element = h("div", { class: "ga-columns" }, this.slice.element, this.attention.element);
   }
@@ -57,41 +57,26 @@ export class LivePictures {
   outlines(context, unit) {
     const { labels } = this.now().answer;
     if (!labels) return;
-    this.data.classes.forEach(({ colour }, value) => {
-      if (!value) return;
-      const path = outline(labels, this.size[1], this.size[0], value);
-      for (const [style, width] of [["#000a", 3.6], [colour, 2]]) {
-        context.strokeStyle = style;
-        context.lineWidth = width * unit;
-        context.stroke(path);
-      }
-    });
+    for (const [path, colour] of outlines(labels, this.size, this.data.classes)) stroke(context, unit, path, [["#000a", 3.6], [colour, 2]]);
   }
 
   heat(context) {
     const { row, map } = this.now();
     const most = Math.max(...row);
-    const colour = (weight) => [...viridis(weight / most), 255 * (0.2 + 0.65 * Math.sqrt(weight / most))];
-    context.imageSmoothingEnabled = false;
-    context.drawImage(tile(colourise(row, map.grid[1], map.grid[0], colour)), 0, 0, this.size[1], this.size[0]);
+    heat(context, this.size, row, map.grid, (weight) => weight / most);
   }
 
   chosen(context, unit) {
     const { position, map } = this.now();
-    const step = [0, 1].map((axis) => this.size[axis] / map.grid[axis]);
-    marker(context, unit, [...[0, 1].map((axis) => Math.floor(position[axis] / step[axis]) * step[axis]), ...step]);
+    marker(context, unit, blockOf(position, this.size, map.grid));
   }
 
   brush(context, unit) {
     const { brush, radius, painting } = this.now();
     if (!painting || !brush) return;
-    for (const [style, width] of [["#000c", 4], ["#fff", 1.8]]) {
-      context.beginPath();
-      context.arc(brush[1] + 0.5, brush[0] + 0.5, radius + 0.5, 0, 2 * Math.PI);
-      context.strokeStyle = style;
-      context.lineWidth = width * unit;
-      context.stroke();
-    }
+    const circle = new Path2D();
+    circle.arc(brush[1] + 0.5, brush[0] + 0.5, radius + 0.5, 0, 2 * Math.PI);
+    stroke(context, unit, circle, [["#000c", 4], ["#fff", 1.8]]);
   }
 
   stop() {

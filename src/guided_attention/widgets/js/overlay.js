@@ -1,6 +1,7 @@
 // Masks over a picture: filled, outlined, or hatched, so that they differ by more than their colour.
 
-import { outline } from "./picture.js";
+import { colourise, viridis } from "./colours.js";
+import { outline, tile } from "./picture.js";
 
 // Runs of a mask as one path, in pixel coordinates. `inside(i)`: does pixel i belong to it?
 export function area(width, height, inside) {
@@ -17,6 +18,17 @@ export function area(width, height, inside) {
     }
   }
   return path;
+}
+
+// The outlines of all classes but the background: [[path, colour], ...].
+export const outlines = (labels, [height, width], classes) =>
+  classes.map(({ colour }, value) => value && [outline(labels, width, height, value), colour]).filter(Boolean);
+
+// A row of attention over a slice of a size: the more weight, the less of the slice shows. share(weight): 0 to 1.
+export function heat(context, [height, width], row, grid, share) {
+  const colour = (weight) => [...viridis(share(weight)), 255 * (0.2 + 0.65 * Math.sqrt(share(weight)))];
+  context.imageSmoothingEnabled = false;
+  context.drawImage(tile(colourise(row, grid[1], grid[0], colour)), 0, 0, width, height);
 }
 
 export function stroke(context, unit, path, layers) {

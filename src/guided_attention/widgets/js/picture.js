@@ -1,6 +1,6 @@
 // A picture in which the reader chooses a pixel: by mouse, finger or arrow keys.
 
-import { clamp, h } from "./dom.js";
+import { arrow, clamp, h } from "./dom.js";
 
 // A canvas as small as the array, to be drawn at any size.
 export function tile(image) {
@@ -87,8 +87,8 @@ export class Picture {
       pick(null, null);
     });
     canvas.addEventListener("keydown", (event) => {
-      const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-      if (steps && move && !event.ctrlKey && !event.metaKey && !event.altKey) move(...steps.map((s) => s * (event.shiftKey ? 5 : 1)));
+      const steps = arrow(event);
+      if (steps && move) move(...steps);
       else if ((event.key === "Enter" || event.key === " ") && press) press();
       else return;
       event.preventDefault();

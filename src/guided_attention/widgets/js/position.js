@@ -2,13 +2,15 @@
 
 import { bytes } from "./arrays.js";
 import { positionOf } from "./attention.js";
-import { colourise, viridis, viridisGradient } from "./colours.js";
-import { announcer, button, change, clamp, digits, follow, frame, h, percent, radios, slider } from "./dom.js";
+import { announcer, button, change, clamp, closing, digits, fact, follow, frame, h, percent, radios, slider } from "./dom.js";
 import { Explorer, mapChoices } from "./explorer.js";
-import { Picture, greyTile, marker, outline, tile } from "./picture.js";
+import { bar, named, ramp } from "./legend.js";
+import { heat, outlines, stroke } from "./overlay.js";
+import { Picture, greyTile, marker } from "./picture.js";
 import { LETTERS, PinTable } from "./pins.js";
 
 const SHOWN = ["position", "pinned", "network", "scale", "step", "temperature", "overlay", "colours"];
+const KEYS = "Arrow keys move, with shift five positions at a time; Enter pins.";
 
 // The end of the colours: twice uniform at least, so that a uniform row looks as dull as it is.
 const top = (row) => Math.max(2 / row.length, ...row);
@@ -17,186 +19,211 @@ const top = (row) => Math.max(2 / row.length, ...row);
 const place = (weight, most, colours) =>
   colours === "logarithmic" ? clamp(1 + Math.log10(weight / most) / 3, 0, 1) : weight / most;
 
-function heat(row, grid, colours) {
-  const most = top(row);
-  return tile(colourise(row, grid[1], grid[0], (weight) => {
-    const share = place(weight, most, colours);
-    return [...viridis(share), 255 * (0.2 + 0.65 * Math.sqrt(share))];
-  }));
+// What the reader does: where the mouse is, and what becomes of the traits.
+class Hand {
+  constructor(it) {
+    Object.assign(this, { it, model: it.model, hovered: null });
+  }
+
+  // The pixel that asks.
+  get pixel() {
+    return this.hovered ?? this.model.get("position");
+  }
+
+  choose(pixel) {
+    change(this.model, { position: pixel });
+  }
+
+  move(rows, cols) {
+    const { grid } = this.it.map();
+    const at = positionOf(this.model.get("position"), this.it.size, grid);
+    this.choose(this.it.centre(clamp(Math.floor(at / grid[1]) + rows, 0, grid[0] - 1), clamp((at % grid[1]) + cols, 0, grid[1] - 1)));
+  }
+
+  pin() {
+    const pinned = this.model.get("pinned");
+    if (pinned.length < LETTERS.length) change(this.model, { pinned: [...pinned, [...this.model.get("position")]] });
+  }
 }
 
-function render({ model, el }) {
-  const it = new Explorer(model);
-  const { data, size, pitch } = it;
-  const unit = data.spacing ? "mm" : "pixels";
-  const grey = greyTile(bytes(data.image), size[1], size[0]);
-  const outlines = (labels) => it.once(`${model.get("overlay")} ${model.get("network")}`, () =>
-    data.classes.map(({ colour }, value) => value && [outline(labels, size[1], size[0], value), colour]).filter(Boolean));
-  let hovered = null;
-  let now = null;
+// The slice that is asked, and the same with what the position attends to. `now` is what `Explorer.facts` found.
+class Pictures {
+  constructor(it, { pick, move, press }) {
+    Object.assign(this, { it, now: null, grey: greyTile(bytes(it.data.image), it.size[1], it.size[0]) });
+    const common = { size: it.size, pitch: it.pitch, pick, move, press };
+    this.asks = new Picture({
+      ...common,
+      label: `Slice. Choose the position that asks. ${KEYS}`,
+      caption: h("span", {}, h("strong", {}, "Asks: "), "choose a position"),
+      paint: (context, unit) => this.paintAsks(context, unit),
+    });
+    this.answers = new Picture({
+      ...common,
+      label: `Slice with the attention of the chosen position over it. ${KEYS}`,
+      caption: h("span", {}, h("strong", {}, "Answers: "), "what it attends to"),
+      paint: (context, unit) => this.paintAnswers(context, unit),
+    });
+    this.least = h("span");
+    this.most = h("span");
+    this.legend = h("div", { class: "ga-legend" });
+    this.answers.element.append(ramp(this.least, this.most));
+    this.asks.element.append(this.legend);
+    this.element = h("div", { class: "ga-columns" }, this.asks.element, this.answers.element);
+  }
 
-  const drawOutlines = (context, scale, rim) => {
+  paintAsks(context, unit) {
+    this.slice(context);
+    this.outlines(context, unit, (colour) => [[colour, 1.6]]);
+    if (this.now) this.markers(context, unit);
+  }
+
+  paintAnswers(context, unit) {
+    this.slice(context);
+    if (!this.now) return;
+    this.heat(context, this.now.row);
+    this.outlines(context, unit, (colour) => [["#0008", 4], [colour, 2.2]]);
+    this.markers(context, unit);
+  }
+
+  paintPin(context, unit, pixel, row) {
+    this.slice(context);
+    this.heat(context, row);
+    marker(context, unit, this.it.block(pixel));
+  }
+
+  slice(context) {
+    context.imageSmoothingEnabled = true;
+    context.drawImage(this.grey, 0, 0);
+  }
+
+  heat(context, row) {
+    const [most, colours] = [top(row), this.it.model.get("colours")];
+    heat(context, this.it.size, row, this.it.map().grid, (weight) => place(weight, most, colours));
+  }
+
+  outlines(context, unit, layers) {
+    const { it } = this;
     const labels = it.drawn();
     if (!labels) return;
-    for (const [path, colour] of outlines(labels)) {
-      for (const [style, width] of rim ? [["#0008", 4], [colour, 2.2]] : [[colour, 1.6]]) {
-        context.strokeStyle = style;
-        context.lineWidth = width * scale;
-        context.stroke(path);
-      }
-    }
-  };
-  const drawSlice = (context) => {
-    context.imageSmoothingEnabled = true;
-    context.drawImage(grey, 0, 0);
-  };
-  const drawHeat = (context, row) => {
-    const { grid } = it.map();
-    context.imageSmoothingEnabled = false;
-    context.drawImage(heat(row, grid, model.get("colours")), 0, 0, size[1], size[0]);
-  };
-  const drawMarkers = (context, scale) => {
-    model.get("pinned").forEach((pixel, i) => marker(context, scale, it.block(pixel), LETTERS[i]));
-    marker(context, scale, it.block(now.pixel));
-  };
+    const found = it.once(`${it.model.get("overlay")} ${it.model.get("network")}`, () => outlines(labels, it.size, it.data.classes));
+    for (const [path, colour] of found) stroke(context, unit, path, layers(colour));
+  }
 
-  const choose = (pixel) => change(model, { position: pixel });
-  const pick = (pixel, how) => {
-    hovered = how === "hover" ? pixel : null;
-    if (how === "click") choose(pixel);
-    else show();
-  };
-  const move = (rows, cols) => {
-    const { grid } = it.map();
-    const at = positionOf(model.get("position"), size, grid);
-    choose(it.centre(clamp(Math.floor(at / grid[1]) + rows, 0, grid[0] - 1), clamp((at % grid[1]) + cols, 0, grid[1] - 1)));
-  };
-  const pin = () => {
-    const pinned = model.get("pinned");
-    if (pinned.length < LETTERS.length) change(model, { pinned: [...pinned, [...model.get("position")]] });
-  };
-  const common = { size, pitch, pick, move, press: pin };
-  const keys = "Arrow keys move, with shift five positions at a time; Enter pins.";
-  const asks = new Picture({
-    ...common,
-    label: `Slice. Choose the position that asks. ${keys}`,
-    caption: h("span", {}, h("strong", {}, "Asks: "), "choose a position"),
-    paint: (context, scale) => {
-      drawSlice(context);
-      drawOutlines(context, scale, false);
-      if (now) drawMarkers(context, scale);
-    },
-  });
-  const answers = new Picture({
-    ...common,
-    label: `Slice with the attention of the chosen position over it. ${keys}`,
-    caption: h("span", {}, h("strong", {}, "Answers: "), "what it attends to"),
-    paint: (context, scale) => {
-      drawSlice(context);
-      if (!now) return;
-      drawHeat(context, now.row);
-      drawOutlines(context, scale, true);
-      drawMarkers(context, scale);
-    },
-  });
-  const least = h("span");
-  const most = h("span");
-  const ramp = h("i");
-  ramp.style.background = viridisGradient();
-  answers.element.append(h("div", { class: "ga-ramp" }, least, ramp, most));
-  const legend = h("div", { class: "ga-legend" });
-  asks.element.append(legend);
+  markers(context, unit) {
+    this.it.model.get("pinned").forEach((pixel, i) => marker(context, unit, this.it.block(pixel), LETTERS[i]));
+    marker(context, unit, this.it.block(this.now.pixel));
+  }
 
+  show(now) {
+    this.now = now;
+    this.asks.draw();
+    this.answers.draw();
+    const count = now.row.length;
+    this.most.textContent = `${digits(top(now.row) * count, 3)} × uniform`;
+    this.least.textContent = this.it.model.get("colours") === "logarithmic" ? digits((top(now.row) * count) / 1000, 2) : "0";
+    this.legend.replaceChildren(...(this.it.drawn() ? this.it.data.classes.slice(1) : []).map(named));
+  }
+
+  stop() {
+    this.asks.stop();
+    this.answers.stop();
+  }
+}
+
+// The numbers below the pictures.
+class Numbers {
+  constructor(it, unit) {
+    Object.assign(this, { it, unit });
+    this.facts = h("dl", { class: "ga-facts" });
+    this.bars = h("div", { class: "ga-bars ga-block", role: "group", "aria-label": "Share of attention for each organ" });
+    this.barNote = h("p", { class: "ga-note" });
+    this.note = h("p", { class: "ga-note ga-block" });
+  }
+
+  show(now) {
+    const { lam } = this.it.map();
+    const count = now.row.length;
+    this.facts.replaceChildren(
+      fact("Asks", now.under ?? "", `pixel ${now.pixel.join(", ")}`),
+      fact("Entropy", digits(now.entropy), `of ${digits(Math.log2(count), 3)} bits`),
+      fact("Half of the attention", String(now.half.length), `of ${count} positions`),
+      fact("Their mean distance", digits(now.distance), this.unit),
+    );
+    this.bars.replaceChildren(...now.shares.flatMap(({ name, colour, share, area }) =>
+      [h("span", {}, name), bar(100 * share, colour, { tick: 100 * area }), h("span", {}, percent(share))]));
+    this.barNote.textContent = now.shares.length ? `Share of attention by ${this.it.classes().name}; the line: the organ's share of the slice.` : "";
+    this.note.textContent = lam === 0
+      ? "λ = 0: the network does not use this map yet; it adds nothing to the features."
+      : `λ = ${digits(lam, 3)}: the network adds λ times what is attended to.`;
+  }
+
+  // The same in a sentence, for screen readers.
+  words(now) {
+    const organs = now.shares.slice(1).map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
+    return `Row ${now.pixel[0]}, column ${now.pixel[1]}${now.under ? `, ${now.under}` : ""}. Half of the attention on ${now.half.length} of ` +
+      `${now.row.length} positions, mean distance ${digits(now.distance)} ${this.unit}. ${organs}`;
+  }
+}
+
+function choicesOf(model, data) {
   const overlays = [["none", "nothing"]];
   if (data.networks.some((network) => network.prediction)) overlays.unshift(["prediction", "prediction"]);
   if (data.labels) overlays.unshift(["labels", "labels"]);
-  const choices = [
+  return [
     ...mapChoices(model, data),
     overlays.length > 1 && radios(model, "overlay", "Outlines", overlays),
     radios(model, "colours", "Colours", [["linear", "linear"], ["logarithmic", "log"]]),
   ].filter(Boolean);
-  const temperature = slider(model, "temperature", "Temperature", {
-    min: -2, max: 2, step: 0.25, to: (power) => 2 ** power, from: Math.log2, words: (value) => digits(value, 2),
-  });
-  const pinButton = button("Pin this position", pin, { "data-act": "pin" });
-  const clear = button("Remove pins", () => change(model, { pinned: [] }), { "data-act": "clear" });
-  const facts = h("dl", { class: "ga-facts" });
-  const bars = h("div", { class: "ga-bars ga-block", role: "group", "aria-label": "Share of attention for each organ" });
-  const barNote = h("p", { class: "ga-note" });
-  const pins = new PinTable(model, it, unit, (context, scale, pixel, row) => {
-    drawSlice(context);
-    drawHeat(context, row);
-    marker(context, scale, it.block(pixel));
-  });
-  const note = h("p", { class: "ga-note ga-block" });
+}
+
+function pinControls(model, hand) {
+  return {
+    pin: button("Pin this position", () => hand.pin(), { "data-act": "pin" }),
+    clear: button("Remove pins", () => change(model, { pinned: [] }), { "data-act": "clear" }),
+    temperature: slider(model, "temperature", "Temperature", {
+      min: -2, max: 2, step: 0.25, to: (power) => 2 ** power, from: Math.log2, words: (value) => digits(value, 2),
+    }),
+  };
+}
+
+function render({ model, el }) {
+  const it = new Explorer(model);
+  const unit = it.data.spacing ? "mm" : "pixels";
+  const hand = new Hand(it);
+  const numbers = new Numbers(it, unit);
+  const show = () => {
+    const now = it.facts(hand.pixel);
+    pictures.show(now);
+    numbers.show(now);
+  };
+  const pick = (pixel, how) => {
+    hand.hovered = how === "hover" ? pixel : null;
+    if (how === "click") hand.choose(pixel);
+    else show();
+  };
+  const pictures = new Pictures(it, { pick, move: (rows, cols) => hand.move(rows, cols), press: () => hand.pin() });
+  const pins = new PinTable(model, it, unit, (...what) => pictures.paintPin(...what));
+  const choices = choicesOf(model, it.data);
+  const { pin, clear, temperature } = pinControls(model, hand);
   const live = announcer();
   const root = frame(
     el, "position", "Position attention explorer",
-    h("div", { class: "ga-controls" }, ...choices),
-    h("div", { class: "ga-columns" }, asks.element, answers.element),
-    h("div", { class: "ga-controls" }, pinButton, clear, temperature),
-    facts, bars, barNote, pins.element, note, live,
+    h("div", { class: "ga-controls" }, ...choices), pictures.element, h("div", { class: "ga-controls" }, pin, clear, temperature),
+    numbers.facts, numbers.bars, numbers.barNote, pins.element, numbers.note, live,
   );
-
-  const fact = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, value, " ", h("small", {}, more)));
-
-  function showNumbers() {
-    const map = it.map();
-    const count = now.row.length;
-    facts.replaceChildren(
-      fact("Asks", now.under ?? "", `pixel ${now.pixel.join(", ")}`),
-      fact("Entropy", digits(now.entropy), `of ${digits(Math.log2(count), 3)} bits`),
-      fact("Half of the attention", String(now.half.length), `of ${count} positions`),
-      fact("Their mean distance", digits(now.distance), unit),
-    );
-    bars.replaceChildren(...now.shares.flatMap(({ name, colour, share, area }) => {
-      const fill = h("div", { class: "ga-fill" });
-      Object.assign(fill.style, { width: `${100 * share}%`, background: colour });
-      const tick = h("div", { class: "ga-tick" });
-      tick.style.left = `${100 * area}%`;
-      return [h("span", {}, name), h("div", { class: "ga-track", "aria-hidden": "true" }, fill, tick), h("span", {}, percent(share))];
-    }));
-    barNote.textContent = now.shares.length ? `Share of attention by ${it.classes().name}; the line: the organ's share of the slice.` : "";
-    most.textContent = `${digits(top(now.row) * count, 3)} × uniform`;
-    least.textContent = model.get("colours") === "logarithmic" ? digits((top(now.row) * count) / 1000, 2) : "0";
-    note.textContent = map.lam === 0
-      ? "λ = 0: the network does not use this map yet; it adds nothing to the features."
-      : `λ = ${digits(map.lam, 3)}: the network adds λ times what is attended to.`;
-  }
-
-  function show() {
-    now = it.facts(hovered ?? model.get("position"));
-    asks.draw();
-    answers.draw();
-    showNumbers();
-  }
-
-  function showAll() {
+  const showAll = () => {
     show();
     pins.show();
-    pinButton.disabled = model.get("pinned").length >= LETTERS.length;
+    pin.disabled = model.get("pinned").length >= LETTERS.length;
     clear.disabled = !model.get("pinned").length;
-    const classes = it.drawn() ? data.classes.slice(1) : [];
-    legend.replaceChildren(...classes.map(({ name, colour }) => {
-      const patch = h("i");
-      patch.style.background = colour;
-      return h("span", {}, patch, name);
-    }));
-    const organs = now.shares.slice(1).map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
-    live.say(
-      `Row ${now.pixel[0]}, column ${now.pixel[1]}${now.under ? `, ${now.under}` : ""}. Half of the attention on ${now.half.length} of ` +
-      `${now.row.length} positions, mean distance ${digits(now.distance)} ${unit}. ${organs}`,
-    );
-  }
-
-  const stops = [follow(model, SHOWN, showAll), ...[...choices, temperature].map((control) => control.stop)];
-  root.inspect = () => ({ row: Array.from(now.row), position: [...now.pixel], grid: it.map().grid, entropy: now.entropy,
-    half: now.half.length, distance: now.distance, shares: now.shares.map(({ share }) => share) });
-  return () => {
-    for (const stop of stops) stop();
-    for (const picture of [asks, answers, pins]) picture.stop();
-    root.remove();
+    live.say(numbers.words(pictures.now));
   };
+  const followed = follow(model, SHOWN, showAll);
+  root.inspect = () => {
+    const { row, pixel, entropy, half, distance, shares } = pictures.now;
+    return { row: Array.from(row), position: [...pixel], grid: it.map().grid, entropy, half: half.length, distance, shares: shares.map(({ share }) => share) };
+  };
+  return closing(root, followed, choices, temperature, pictures, pins);
 }
 
 export default { render };

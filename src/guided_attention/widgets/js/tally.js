@@ -1,9 +1,8 @@
 // Numbers of the live network: time, what changed, and the pixels of each organ.
 
 import { halfMass } from "./attention.js";
-import { digits, h } from "./dom.js";
-
-const fact = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, value, " ", h("small", {}, more)));
+import { digits, fact, h } from "./dom.js";
+import { patch } from "./legend.js";
 
 export class Tally {
   constructor(data) {
@@ -28,11 +27,9 @@ export class Tally {
     const [now, first] = [answer.counts(), answer.counts(answer.first)];
     if (!now) return this.table.replaceChildren();
     const line = ({ name, colour }, value) => {
-      const patch = h("i", { class: "ga-swatch" });
-      patch.style.background = colour;
       const difference = now[value] - first[value];
       const cells = [String(now[value]), String(first[value]), `${difference > 0 ? "+" : ""}${difference}`.replace("-", "−")];
-      return h("tr", {}, h("th", { scope: "row" }, patch, name), ...cells.map((cell) => h("td", {}, cell)));
+      return h("tr", {}, h("th", { scope: "row" }, patch(colour, { class: "ga-swatch" }), name), ...cells.map((cell) => h("td", {}, cell)));
     };
     const heads = ["organ", "pixels now", "at first", "difference"].map((name) => h("th", { scope: "col" }, name));
     return this.table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...classes.map(line).slice(1))));
