@@ -20,13 +20,13 @@ _NOTEBOOK = re.compile(r"\]\(\.\./notebooks/(?P<stem>\d\d_\w+)\.ipynb\)")
 def explorer() -> str:
     """Return MyST: the position explorer of the trained network on a synthetic slice, and what one sees.
 
-    One network at one scale, where it opens by `guided_attention.widgets.first_view`: the page stays small. The subject
-    is drawn for this page, so no network has seen it.
+    One network at one scale, where it opens by `guided_attention.widgets.shared.first_view`: the page stays small. The
+    subject is drawn for this page, so no network has seen it.
     """
     from guided_attention.data.phantom import make_phantom, phantom_settings
     from guided_attention.models.stored.pretrained import load_pretrained
     from guided_attention.widgets import PositionExplorer
-    from guided_attention.widgets.first_view import coverage
+    from guided_attention.widgets.shared.first_view import coverage
     from guided_attention.widgets.shared.inputs import as_slice
 
     network, spec = load_pretrained("ms-dual-guided")

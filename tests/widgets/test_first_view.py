@@ -11,7 +11,7 @@ from guided_attention.errors import SettingsError
 from guided_attention.models import PositionMaps
 from guided_attention.models.stored.pretrained import load_pretrained
 from guided_attention.widgets import ChannelExplorer, PositionExplorer, RefinementStepper
-from guided_attention.widgets.first_view import bits_on, coverage, first_channel, first_view
+from guided_attention.widgets.shared.first_view import bits_on, coverage, first_channel, first_view
 from guided_attention.widgets.shared.inputs import as_slice, foreground, grey_values
 from guided_attention.widgets.shared.rows import pack_maps
 

@@ -14,8 +14,8 @@ from guided_attention.data import Volume
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models import capture_features
 from guided_attention.models.attention import ChannelAttention, Energy
-from guided_attention.widgets.first_view import first_channel
 from guided_attention.widgets.shared.attention import AttentionExplorer, collect, slice_data
+from guided_attention.widgets.shared.first_view import first_channel
 from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
 from guided_attention.widgets.shared.pack import pack, pack_pictures, unpack
 
@@ -74,7 +74,7 @@ class ChannelExplorer(AttentionExplorer):
             The slice; see `guided_attention.widgets.shared.inputs.as_slice`.
         channel : int, optional
             The channel to start with; default, as scale and step, one of the last network that listens to another; see
-            `guided_attention.widgets.first_view.first_channel`. Set the traits for others.
+            `guided_attention.widgets.shared.first_view.first_channel`. Set the traits for others.
         scales : sequence of int, optional
             Only these (a page with fewer is smaller).
         energies : sequence of str

@@ -16,7 +16,7 @@ from guided_attention.models import capture_positions
 from guided_attention.models.stored.onnx import Exported
 from guided_attention.models.stored.onnx_weights import WEIGHTS
 from guided_attention.paths import REPOSITORY, carried
-from guided_attention.widgets.first_view import FirstView, first_view
+from guided_attention.widgets.shared.first_view import FirstView, first_view
 from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values, place_of, predicted
 from guided_attention.widgets.shared.pack import pack, unpack
 from guided_attention.widgets.shared.rows import pack_maps

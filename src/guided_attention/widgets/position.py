@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from guided_attention.data import Volume
 from guided_attention.models import PositionMaps, capture_positions
 from guided_attention.models.attention import PositionAttention
-from guided_attention.widgets.first_view import first_view
 from guided_attention.widgets.shared.attention import AttentionExplorer, collect, slice_data
+from guided_attention.widgets.shared.first_view import first_view
 from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values, predicted
 from guided_attention.widgets.shared.pack import pack, unpack
 from guided_attention.widgets.shared.rows import RowSummary, pack_maps, position_of, row_of, summarise
@@ -79,7 +79,7 @@ class PositionExplorer(AttentionExplorer):
             The slice; see `guided_attention.widgets.shared.inputs.as_slice`.
         at : (row, col), optional
             The pixel to start with; default the middle of an organ. Scale, step and organ are those with most to show,
-            in the last network; see `guided_attention.widgets.first_view.first_view`. Set the traits for others.
+            in the last network; see `guided_attention.widgets.shared.first_view.first_view`. Set the traits for others.
         scales : sequence of int, optional
             Only these (a page with fewer is smaller).
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
-from guided_attention.widgets.first_view import first_view
 from guided_attention.widgets.shared.attention import AttentionExplorer, slice_data
+from guided_attention.widgets.shared.first_view import first_view
 from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
 from guided_attention.widgets.shared.pack import unpack
 from guided_attention.widgets.stepper_data import pack_network, values
@@ -74,7 +74,7 @@ class RefinementStepper(AttentionExplorer):
             The slice; see `guided_attention.widgets.shared.inputs.as_slice`.
         at : (row, col), optional
             The pixel that asks; default the middle of an organ. Scale, step and organ are those with most to show, in
-            the last network; see `guided_attention.widgets.first_view.first_view`. Set the traits for others.
+            the last network; see `guided_attention.widgets.shared.first_view.first_view`. Set the traits for others.
         scales : sequence of int, optional
             Only these (a page with fewer is smaller).
         channels : sequence of int
