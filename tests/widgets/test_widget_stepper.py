@@ -103,7 +103,7 @@ def test_picture_and_words_for_two_networks(image):
 
 def test_a_network_without_position_attention_has_no_rows(image):
     torch.manual_seed(0)
-    model = MultiScaleAttentionNet(attention="channel", guided=False, **SMALL)
+    model = MultiScaleAttentionNet(backbone="resnet18", backbone_width=8, channels=8, attention="channel", guided=False)
     stepper = RefinementStepper.from_model(model, image)
     assert all(found["attention"] is None for found in stepper.data["networks"][0]["maps"])
 
