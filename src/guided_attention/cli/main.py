@@ -70,6 +70,7 @@ def train(
     from guided_attention.experiments.run import run_trial
     from guided_attention.experiments.same_data import name_by_data
     from guided_attention.experiments.trial import Trial, run_folder
+    from guided_attention.paths import RunFolder
     from guided_attention.training.devices import is_first_process
     from guided_attention.training.settings import get_preset, vary
 
@@ -97,7 +98,7 @@ def train(
     )
     if is_first_process():
         print(summary_table(record.summary))
-        print(f"record: {out / 'record.json'}")
+        print(f"record: {RunFolder(out).record}")
 
 
 def evaluate(

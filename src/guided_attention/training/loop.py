@@ -20,6 +20,7 @@ from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DamagedError, NotFiniteError, SettingsError
 from guided_attention.models.stored.tensors import not_finite, weights_of
+from guided_attention.paths import RunFolder
 from guided_attention.progress import progress_bar
 from guided_attention.training.batches import EpochBatches, make_loader
 from guided_attention.training.checkpoints import (
@@ -137,7 +138,7 @@ class _Run:
         }
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back: tuples are lists
         self.result = FitResult()
-        self.folder = out_dir and out_dir / "checkpoints"
+        self.folder = out_dir and RunFolder(out_dir).checkpoints
         self.log = None
         self._resume_or_start(optimizer)
         self.model, self.optimizer = fabric.setup(model, optimizer)
