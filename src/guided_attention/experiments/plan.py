@@ -21,9 +21,9 @@ from guided_attention.data import DataSource
 from guided_attention.errors import SettingsError
 from guided_attention.experiments.job import Job
 from guided_attention.experiments.record import keep_result, read_record, record_path, result_of
-from guided_attention.experiments.run_record import DataSet, Record
+from guided_attention.experiments.run_record import DataSet, Model, Record
 from guided_attention.experiments.same_data import data_difference
-from guided_attention.experiments.trial import choose_fold, describe
+from guided_attention.experiments.trial import choose_fold, describe, initial_weights
 from guided_attention.paths import RunFolder
 from guided_attention.training.checkpoints import latest_checkpoint
 
@@ -165,9 +165,10 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
     """Read a record, and raise unless it is one of this job."""
     record, preset = read_record(path), job.settings
     fold = choose_fold(source, job.trial.fold)
+    started = initial_weights(job.weights) if record.model.initial_weights else None  # an older record does not know
     wanted = {
         "dataset": _words(describe(source)),
-        "model": {"name": job.trial.model, "options": preset.model_options(job.trial.model)},
+        "model": asdict(Model(job.trial.model, preset.model_options(job.trial.model), started)),
         "preset": preset.name,
         "settings": preset.fit.as_dict() | {"seed": job.trial.seed},
         "seed": job.trial.seed,

@@ -25,7 +25,7 @@ from guided_attention.experiments.label_volumes import write_masks
 from guided_attention.experiments.record import keep_result, read_record, record_path, result_of, write_record
 from guided_attention.experiments.run_record import Cost, Model, Record, Split, make_record
 from guided_attention.experiments.same_data import data_difference
-from guided_attention.experiments.trial import Trial, choose_fold, describe
+from guided_attention.experiments.trial import Trial, choose_fold, describe, initial_weights
 from guided_attention.models import build_model
 from guided_attention.models.stored.weights import ModelSpec, save_network
 from guided_attention.paths import RunFolder
@@ -96,6 +96,12 @@ def run_trial(
     options = preset.model_options(trial.model)
     torch.manual_seed(trial.seed)
     model = build_model(trial.model, **options, **({} if weights is None else {"weights": str(weights)}))
+    started = initial_weights(weights)
+    if there is not None and there.model.initial_weights not in (None, started):
+        raise SettingsError(
+            f"{target} is a record of a network that started from other weights ({there.model.initial_weights}; this "
+            f"one from {started}) and is not replaced. Give another results folder."
+        )
     source = source.verified()
     if there is not None and (different := data_difference(there, source.fingerprints)):
         raise SettingsError(
@@ -108,7 +114,7 @@ def run_trial(
     with FileLock(run.lock) if is_first_process() else nullcontext():
         record = _train_and_evaluate(
             model,
-            Model(trial.model, options),
+            Model(trial.model, options, started),
             trial,
             fold,
             source,
@@ -123,7 +129,7 @@ def run_trial(
                 "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests"},
                 "model": trial.model,
                 "options": options,
-                "pretrained": weights is not None,
+                "pretrained": weights is not None and started,
             },
         )
     if target is not None and is_first_process():

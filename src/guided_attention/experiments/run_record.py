@@ -55,10 +55,19 @@ class DataSet:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Model:
-    """Name that `build_model` knows, and the options it was given."""
+    """Name that `build_model` knows, the options it was given, and what its backbone started from.
+
+    Parameters
+    ----------
+    name : str
+    options : dict
+    initial_weights : str, optional
+        From `guided_attention.experiments.trial.initial_weights`; None in records made before it was written down.
+    """
 
     name: _Text
     options: dict[str, Any] = field(default_factory=dict)
+    initial_weights: Annotated[_Text | None, _Later] = None
 
 
 @dataclass(frozen=True, config=_CONFIG)
