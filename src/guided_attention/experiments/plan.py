@@ -25,7 +25,7 @@ from guided_attention.experiments.run_record import DataSet, Model, Record
 from guided_attention.experiments.same_data import data_difference
 from guided_attention.experiments.trial import choose_fold, describe, initial_weights
 from guided_attention.paths import RunFolder
-from guided_attention.training.checkpoints import latest_checkpoint
+from guided_attention.training.checkpoints import whole_checkpoints
 
 __all__ = ["Planned", "Status", "clear", "plan", "plan_table", "restore", "weights_for"]
 
@@ -90,8 +90,7 @@ def plan(jobs: Sequence[Job], source: DataSource, results: str | Path, *, fresh:
             found.append(Planned(job, folder, target, "finished", record=_same(target, job, source)))
             continue
         run = RunFolder(folder)
-        last = None if fresh else latest_checkpoint(run.checkpoints)
-        epochs = int(last.name.split("-")[1]) if last else 0
+        epochs = 0 if fresh else max(whole_checkpoints(run.checkpoints), default=0)
         if not fresh and run.complete:
             found.append(Planned(job, folder, target, "to restore", epochs, _same(run.record, job, source)))
         else:

@@ -24,6 +24,7 @@ from guided_attention.paths import RunFolder
 from guided_attention.progress import progress_bar
 from guided_attention.training.batches import EpochBatches, make_loader
 from guided_attention.training.checkpoints import (
+    checkpoint_path,
     diverged_names,
     latest_checkpoint,
     load_checkpoint,
@@ -258,7 +259,7 @@ class _Run:
         self.fabric.barrier()
         if self.folder is not None:
             settle_best(self.folder, self.result, self.bare, speak=self.fabric.is_global_zero)
-            load_checkpoint(self.folder / f"epoch-{self.result.best_epoch:04d}", self.bare)
+            load_checkpoint(checkpoint_path(self.folder, self.result.best_epoch), self.bare)
             self.fabric.barrier()  # nobody reads what is deleted now
             if self.fabric.is_global_zero:
                 prune_checkpoints(self.folder, {self.settings.epochs, self.result.best_epoch})
