@@ -19,7 +19,7 @@ from guided_attention import provenance as provenance_module
 from guided_attention.data.volume import ORGANS
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.evaluation.scores import METRICS, OrganScore, SubjectScores
-from guided_attention.experiments.record import read_record, record_path, write_record, write_scores
+from guided_attention.experiments.record import read_record, record_path, record_schema, write_record, write_scores
 from guided_attention.experiments.run_record import Cost, DataSet, Model, Split, make_record
 from guided_attention.provenance import peak_memory, provenance
 
@@ -177,6 +177,11 @@ def test_missing_truncated_and_unreadable_files_are_named(record, tmp_path):
         read_record(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_record(tmp_path)
+
+
+def test_schema_tells_others_limits_and_that_a_score_may_be_missing():
+    dsc = record_schema()["$defs"]["OrganScore"]["properties"]["dsc"]
+    assert dsc["anyOf"] == [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "null"}]
 
 
 def test_scores_alone_are_written_as_in_a_record(record, tmp_path):
