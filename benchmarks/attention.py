@@ -4,7 +4,7 @@ Forward and backward of eq. 2 and 3 for the three implementations of `guided_att
 process, in turns: other programs on the machine then disturb all three alike, and the ratio of each round is
 trustworthy where its seconds are not. The choice of ``implementation="auto"`` comes from here.
 
-    python benchmarks/attention.py --out attention.json
+    python -m benchmarks.attention --out attention.json
 """
 
 from __future__ import annotations

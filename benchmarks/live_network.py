@@ -3,7 +3,7 @@
 Five slices of a synthetic subject go through the network in a headless Chromium (ONNX Runtime Web, one thread) and
 through PyTorch (one thread) on the same machine; the logits are compared.
 
-    python benchmarks/live_network.py --weights book/weights/NAME.safetensors --out live.json
+    python -m benchmarks.live_network --weights book/weights/NAME.safetensors --out live.json
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from playwright.sync_api import Browser
 
-from browsing import add_browser, browser
+from benchmarks.browsing import add_browser, browser
 from guided_attention.data import make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.files import write_text

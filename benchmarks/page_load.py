@@ -3,7 +3,7 @@
 Every page with a widget is opened in a fresh headless Chromium context (nothing cached) from loopback.
 
     make book
-    python benchmarks/page_load.py --out page_load.json
+    python -m benchmarks.page_load --out page_load.json
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from browsing import add_browser, browser
+from benchmarks.browsing import add_browser, browser
 from guided_attention.files import write_text
 from pipeline.serve import serving
 

@@ -18,27 +18,16 @@ from typing import Any
 
 from guided_attention.files import write_text
 from pipeline.layout import Book, BookError
-from pipeline.rehearsal_browser import living
+from pipeline.rehearsal_browser import CHANGES, living
 from pipeline.rehearsal_room import Room, base_environment, origin, replaced, variables
 
-__all__ = ["CHANGES", "TRAINING", "Rehearsed", "refuse_problems", "rehearse", "table"]
+__all__ = ["TRAINING", "Rehearsed", "refuse_problems", "rehearse", "table"]
 
 #: Chapters that train for minutes.
 TRAINING = ("07_training", "08_evaluation")
 
 #: The chapter in whose room the widgets are also driven in a browser: it brings weights and the browser's runtime.
 ALIVE = "15_live"
-
-#: What Python changes in a widget when its notebook has run.
-CHANGES = {
-    "ChannelExplorer": {"channel": 3},
-    "LiveNetwork": {"slice": 1},
-    "LossPlayground": {"view": "lines"},
-    "MetricPlayground": {"cols": 3},
-    "PositionExplorer": {"position": [5, 7]},
-    "RefinementStepper": {"position": [5, 7]},
-    "VolumeBrowser": {"slice": 2},
-}
 
 _CHANGE = """\
 import json
@@ -125,7 +114,7 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
 def _alive(base: Path, room: Room, environment: dict[str, str], picture: Path) -> Rehearsed:
     start, problems = time.perf_counter(), ()
     try:
-        living(base, room, environment, CHANGES, picture)
+        living(base, room, environment, picture)
     except BookError as error:
         problems = (str(error),)
     count = 0 if problems else len(CHANGES)

@@ -22,13 +22,27 @@ from urllib.request import urlopen
 from pipeline.layout import BookError
 from pipeline.rehearsal_room import Room
 
-__all__ = ["find_browser", "living"]
+__all__ = ["CHANGES", "find_browser", "living"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 _FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
-_MAKE = """\
+#: How each widget is made, and what Python changes in it then.
+_WIDGETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ChannelExplorer": (".from_model(network, one, scales=(0,))", {"channel": 3}),
+    "LiveNetwork": (".from_weights(pretrained_path('ms-dual-guided'), [one, two])", {"slice": 1}),
+    "LossPlayground": ("(curve)", {"view": "lines"}),
+    "MetricPlayground": ("(one)", {"cols": 3}),
+    "PositionExplorer": (".from_model(network, one)", {"position": [5, 7]}),
+    "RefinementStepper": (".from_model(network, one)", {"position": [5, 7]}),
+    "VolumeBrowser": ("(volume)", {"slice": 2}),
+}
+#: What Python changes in a widget, by its name.
+CHANGES = {kind: changes for kind, (_, changes) in _WIDGETS.items()}
+
+_MAKE = (
+    """\
 from guided_attention import widgets
 from guided_attention.data import open_source, phantom_folder
 from guided_attention.models.stored.pretrained import load_pretrained, pretrained_path
@@ -39,18 +53,15 @@ volume = source.read(source.subjects[0])
 one, two = (as_slice(volume, index=len(volume.image) // 2 + step, **spec.inputs) for step in (0, 1))
 curve = [{"epoch": n, "segmentation": 1 / n, "guided": 2 / n, "reconstruction": 3 / n} for n in range(1, 9)]
 made = {
-    "PositionExplorer": widgets.PositionExplorer.from_model(network, one),
-    "ChannelExplorer": widgets.ChannelExplorer.from_model(network, one, scales=(0,)),
-    "RefinementStepper": widgets.RefinementStepper.from_model(network, one),
-    "VolumeBrowser": widgets.VolumeBrowser(volume),
-    "MetricPlayground": widgets.MetricPlayground(one),
-    "LossPlayground": widgets.LossPlayground(curve),
-    "LiveNetwork": widgets.LiveNetwork.from_weights(pretrained_path("ms-dual-guided"), [one, two]),
+"""
+    + "".join(f"    {kind!r}: widgets.{kind}{how},\n" for kind, (how, _) in _WIDGETS.items())
+    + """\
 }
 def told(kind):
     import json
     print(json.dumps({name: value for name, value in made[kind].state().items() if name != "data"}))
 """
+)
 
 _ASK = """code => new Promise((done, fail) => {
   const output = ({ msg_type, content }) => msg_type === "error" ? fail(new Error(content.evalue)) : done(content.text);
@@ -74,7 +85,7 @@ def find_browser() -> str:
     return found
 
 
-def living(base: Path, room: Room, environment: dict[str, str], changes: dict[str, dict[str, Any]], out: Path) -> None:
+def living(base: Path, room: Room, environment: dict[str, str], out: Path) -> None:
     """Show every widget in the classic notebook, change it from Python and from the page, and take a picture.
 
     Parameters
@@ -85,8 +96,6 @@ def living(base: Path, room: Room, environment: dict[str, str], changes: dict[st
         Where the repository has been installed and the synthetic data been written.
     environment : dict
         Variables of the room.
-    changes : dict
-        What Python sets in each kind of widget.
     out : Path
         The picture, a PNG.
 
@@ -98,7 +107,7 @@ def living(base: Path, room: Room, environment: dict[str, str], changes: dict[st
     import nbformat
     from playwright.sync_api import Error, sync_playwright
 
-    cells = [nbformat.v4.new_code_cell(source) for source in (_MAKE, *(f"made[{kind!r}]" for kind in changes))]
+    cells = [nbformat.v4.new_code_cell(source) for source in (_MAKE, *(f"made[{kind!r}]" for kind in CHANGES))]
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.write(notebook, room.work / "living.ipynb")
@@ -114,7 +123,7 @@ def living(base: Path, room: Room, environment: dict[str, str], changes: dict[st
             page.wait_for_function("Jupyter.notebook.kernel.widget_manager")
             page.evaluate("Jupyter.notebook.execute_cells([0])")
             page.evaluate(_ASK, "print('made')")
-            for number, (kind, values) in enumerate(changes.items(), 1):
+            for number, (kind, values) in enumerate(CHANGES.items(), 1):
                 page.evaluate(f"Jupyter.notebook.execute_cells([{number}])")
                 _both_ways(page, kind, values)
             _answers(page)

@@ -4,7 +4,9 @@ import hashlib
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
+from pkgutil import resolve_name
 
 import pytest
 import yaml
@@ -13,7 +15,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from guided_attention.models import MODELS
 from guided_attention.paths import REPOSITORY
+from guided_attention.report.names import NAMES
 from pipeline.header import EXTRA
 from pipeline.layout import Book
 from small_book import ROOT
@@ -189,3 +193,44 @@ def test_ruff_is_content(command):
         [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def texts():
+    """Whatever is written in words: pages, chapters, decks, and the comments of the code."""
+    kinds = ("*.md", "*/*.md", "Makefile", ".ci/*", "benchmarks/*.py", "pipeline/*.py", "src/**/*.py", "src/**/*.js")
+    return [path for kind in kinds for path in sorted(ROOT.glob(kind)) if not {"_build", ".venv"} & {*path.parts}]
+
+
+def test_what_is_named_in_words_exists():
+    """Every dotted path of the package, every import, every file; in the changelog, names of the past stand left."""
+    missing = []
+    for path in texts():
+        text = path.read_text(encoding="utf-8")
+        if path.name == "CHANGELOG.md":
+            text = re.sub(r"^\|[^|]*\|", "", text, flags=re.MULTILINE)
+        names = set(re.findall(r"\bguided_attention(?:\.\w+)+", text))
+        for module, listed in re.findall(r"^from (guided_attention[\w.]*) import ([\w, ]+)$", text, re.MULTILINE):
+            names |= {f"{module}.{name.split()[0]}" for name in listed.split(",") if name.strip()}
+        for name in names:
+            try:
+                resolve_name(name)
+            except (ImportError, AttributeError) as error:
+                missing.append(f"{path.name}: {name} ({error})")
+        for name in re.findall(r"(?<![\w./])\.?[a-z_]+/[\w./]*\.(?:py|md|js|yml|toml|bib)\b", text):
+            known = {path.parent / name, ROOT / name, ROOT / "src" / "guided_attention" / name}
+            if (
+                path.suffix == ".md"
+                and not re.search("NAME|NN|DATASET", name)
+                and not any(file.exists() for file in known)
+            ):
+                missing.append(f"{path.name}: {name}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
+def test_benchmarks_import_what_there_is(name):
+    import_module(f"benchmarks.{name}")
+
+
+def test_every_network_has_a_name_for_tables():
+    assert tuple(NAMES) == MODELS

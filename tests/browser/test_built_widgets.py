@@ -12,6 +12,7 @@ from browser_tools import at, click_all, settle
 from built_pages import HTML, ROOT, WITH_WIDGETS, served, visit  # noqa: F401  (a fixture)
 from playwright.sync_api import Locator
 
+from guided_attention import widgets
 from guided_attention.data import open_source
 from guided_attention.experiments.trial import choose_fold
 from guided_attention.models.stored.pretrained import load_pretrained, pretrained_path
@@ -19,7 +20,7 @@ from guided_attention.widgets.shared.inputs import as_slice
 
 pytestmark = pytest.mark.built_book
 #: Every widget of the package stands on a page of the book.
-EVERYWHERE = {"position", "channel", "stepper", "volume_browser", "metric_playground", "loss_playground", "live"}
+EVERYWHERE = {getattr(widgets, name)._script for name in widgets.__all__}
 CONTROLS = 'canvas[tabindex="0"], input[type=radio]:not(:checked), input[type=checkbox], input[type=range], button'
 
 

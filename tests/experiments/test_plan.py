@@ -16,6 +16,8 @@ from guided_attention.experiments.job import Job, Stretch, run_job
 from guided_attention.experiments.label_volumes import masks_path
 from guided_attention.experiments.local import device_environment, run_here
 from guided_attention.experiments.plan import clear, plan, plan_table, restore, weights_for
+from guided_attention.files import digest
+from guided_attention.models import build_model
 from guided_attention.training.changes import Changes
 from small_grid import tiny_job, write_tiny_set
 
@@ -106,6 +108,24 @@ class TestPlan:
     def test_other_epochs_are_other_settings(self, home):
         with pytest.raises(SettingsError, match=r"settings\.epochs is 1 there, asked for is 2"):
             look(home, epochs=2)
+
+    def test_a_network_that_started_from_other_weights_is_another_experiment(self, home, tmp_path):
+        file = tmp_path / "resnet18.pth"
+        network = build_model("pam", **tiny_job(home, home).settings.model_options("pam"))
+        torch.save(network.backbone.state_dict() | {"conv1.weight": torch.ones(64, 3, 7, 7)}, file)
+        job = replace(tiny_job(home / "data", home), weights=str(file))
+        planned = look(home)
+        assert planned.record.model.initial_weights == "random"
+        for again in (lambda: plan([job], job.source(), home / "results"), lambda: run_job(job)):
+            with pytest.raises(SettingsError, match=r"initial_weights is 'random' there|other weights \(random; this"):
+                again()
+        elsewhere = replace(job, trial=replace(job.trial, seed=1))
+        assert run_job(elsewhere).model.initial_weights == f"resnet18.pth {digest(file.read_bytes())}"
+        # A record from before this was written down counts for both.
+        content = json.loads(planned.target.read_text())
+        del content["model"]["initial_weights"]
+        planned.target.write_text(json.dumps(content))
+        assert plan([job], job.source(), home / "results")[0].status == "finished"
 
     def test_a_damaged_record_is_an_error(self, home):
         target = look(home).target

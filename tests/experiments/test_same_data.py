@@ -324,5 +324,5 @@ def test_digests_survive_in_a_record_and_nothing_else_does(tmp_path):
     path = write_record(record, tmp_path / "record.json")
     assert read_record(path).dataset == record.dataset
     path.write_text(path.read_text().replace("0123456789abcdef", "not a digest"))
-    with pytest.raises(DataError, match=r"digests\.a, 'not a digest' does not match"):
+    with pytest.raises(DataError, match=r"at dataset\.digests\.a, .*, found 'not a digest'"):
         read_record(path)

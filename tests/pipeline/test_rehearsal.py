@@ -13,7 +13,8 @@ from guided_attention import widgets
 from pipeline import rehearsal_room
 from pipeline.header import EXTRA
 from pipeline.layout import Book, BookError
-from pipeline.rehearsal import ALIVE, CHANGES, TRAINING, Rehearsed, _heard, refuse_problems, table
+from pipeline.rehearsal import ALIVE, TRAINING, Rehearsed, _heard, refuse_problems, table
+from pipeline.rehearsal_browser import CHANGES
 from pipeline.rehearsal_room import PINS, Room, origin, packages, read_pins, replaced, variables
 from small_book import ROOT
 from test_repository import PROJECT

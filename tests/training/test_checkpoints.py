@@ -21,9 +21,10 @@ from guided_attention.files import digest
 from guided_attention.models import SegmentationOutput, build_model
 from guided_attention.models.stored import pretrained
 from guided_attention.models.stored.half import save_half
-from guided_attention.models.stored.pretrained import load_pretrained, weights_folder
+from guided_attention.models.stored.pretrained import load_pretrained
 from guided_attention.models.stored.tensors import as_bytes, weights_of
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
+from guided_attention.paths import weights_folder
 from guided_attention.training import checkpoints
 from guided_attention.training.devices import Where
 from guided_attention.training.loop import fit

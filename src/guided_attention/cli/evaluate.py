@@ -16,6 +16,7 @@ from guided_attention.experiments.record import write_scores
 from guided_attention.experiments.trial import choose_fold
 from guided_attention.files import read_json
 from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.paths import RunFolder
 from guided_attention.training.devices import require_device
 
 __all__ = ["evaluate", "predict"]
@@ -109,7 +110,7 @@ def precision_of(network: Path, spec: ModelSpec) -> str:
 
     Networks written before the notes said it, and without a record beside them, count as single precision.
     """
-    record = (network if network.is_dir() else network.parent) / "record.json"
+    record = RunFolder(network if network.is_dir() else network.parent).record
     if "precision" not in spec.notes and record.is_file():
         return read_json(record)["settings"].get("precision", "32-true")
     return spec.notes.get("precision", "32-true")

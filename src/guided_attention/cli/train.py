@@ -12,6 +12,7 @@ from guided_attention.evaluation.summary import summary_table
 from guided_attention.experiments.run import run_trial
 from guided_attention.experiments.same_data import name_by_data
 from guided_attention.experiments.trial import Trial, run_folder
+from guided_attention.paths import RunFolder
 from guided_attention.training.changes import Changes, vary
 from guided_attention.training.devices import Where, is_first_process
 from guided_attention.training.settings import get_preset
@@ -101,4 +102,4 @@ def train(
     )
     if first:
         print(summary_table(record.summary))
-        print(f"record: {out / 'record.json'}")
+        print(f"record: {RunFolder(out).record}")

@@ -18,7 +18,8 @@ from guided_attention.experiments.job import Job, Stretch
 from guided_attention.experiments.plan import Planned
 from guided_attention.experiments.record import read_record
 from guided_attention.experiments.run_record import Record
-from guided_attention.training.checkpoints import latest_checkpoint
+from guided_attention.paths import RunFolder
+from guided_attention.training.checkpoints import whole_checkpoints
 
 __all__ = ["Need", "choose", "need", "why_not"]
 
@@ -46,18 +47,17 @@ def need(job: Job, folder: Path, records: Path | None = None) -> Need | None:
         Where the records of this network are.
     """
     preset = job.settings
-    like = f"{preset.name}-fold*-seed*"
-    kept = [*folder.parent.glob(f"{like}/record.json"), *(records.glob("fold*-seed*.json") if records else ())]
+    like = RunFolder(f"{preset.name}-fold*-seed*")
+    kept = [*folder.parent.glob(str(like.record)), *(records.glob("fold*-seed*.json") if records else ())]
     found = [record for record in _readable(kept) if record.preset == preset.name]
     epochs = [entry["seconds"] for record in found for entry in record.curve if "seconds" in entry]
-    for path in folder.parent.glob(f"{like}/history.csv"):
+    for path in folder.parent.glob(str(like.history)):
         epochs += [float(row["seconds"]) for row in csv.DictReader(path.read_text().splitlines())]
     if not epochs:
         return None
     epoch = median(epochs)
     evaluation = median([record.cost.evaluation_seconds or epoch for record in found] or [epoch])
-    last = latest_checkpoint(folder / "checkpoints")
-    left = preset.fit.epochs - (int(last.name.split("-")[1]) if last else 0)
+    left = preset.fit.epochs - max(whole_checkpoints(RunFolder(folder).checkpoints), default=0)
     return Need(epoch, left * epoch + evaluation)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback, checker
+from guided_attention.teaching.feedback import Feedback, checker, mistake
 
 __all__ = ["check_millilitres", "check_out_of_phase", "check_paired"]
 
@@ -17,17 +16,16 @@ def check_out_of_phase(out_of_phase_te: Callable[[float], float]) -> Feedback:
     """Check the first echo time at which fat and water are opposed, ``out_of_phase_te(tesla)`` in ms."""
     for tesla in (1.5, 3.0, 0.5):
         found, expected = out_of_phase_te(tesla), 0.5e3 / (3.4 * 42.58 * tesla)
-        if math.isclose(found, expected, rel_tol=0.01):
-            continue
-        if tesla != 1.5 and math.isclose(found, 0.5e3 / (3.4 * 42.58 * 1.5), rel_tol=0.01):
-            return Feedback(False, "This is the answer for 1.5 T at every field; the shift in Hz grows with the field.")
-        if math.isclose(found, 2 * expected, rel_tol=0.01):
-            return Feedback(
-                False, f"At {found:.2f} ms fat has lagged a whole turn: in phase again. Half a turn is asked for."
-            )
-        if math.isclose(found, expected / 1000, rel_tol=0.01):
-            return Feedback(False, f"{found:.2g} is right in seconds; the answer is wanted in ms.")
-        return Feedback(False, f"{found:.3g} ms at {tesla:g} T, expected {expected:.2f} ms: half a turn at 3.4 ppm.")
+        known = {
+            "This is the answer for 1.5 T at every field; the shift in Hz grows with the field.": expected
+            * tesla
+            / 1.5,
+            f"At {found:.2f} ms fat has lagged a whole turn: in phase again. Half a turn is asked for.": 2 * expected,
+            f"{found:.2g} is right in seconds; the answer is wanted in ms.": expected / 1000,
+        }
+        otherwise = f"{found:.3g} ms at {tesla:g} T, expected {expected:.2f} ms: half a turn at 3.4 ppm."
+        if why := mistake(found, expected, known, otherwise, rel_tol=0.01):
+            return Feedback(False, why)
     return Feedback(True, "Half a turn, at any field.")
 
 
@@ -60,13 +58,14 @@ def check_millilitres(millilitres: Callable[[np.ndarray, int, tuple[float, float
     labels = np.zeros((4, 10, 10), np.uint8)
     labels[1:3, 2:7, 2:6] = 3  # 40 voxels
     labels[0, 0, :5] = 1
-    found, expected = millilitres(labels, 3, (8.0, 1.5, 2.0)), 40 * 8.0 * 1.5 * 2.0 / 1000
-    if math.isclose(found, expected):
-        return Feedback(True, "Voxels times their size, and a thousand mm³ to the millilitre.")
-    if math.isclose(found, expected * 1000):
-        return Feedback(False, f"{found:g} is in cubic millimetres; a millilitre has 1000 of them.")
-    if math.isclose(found, 40.0):
-        return Feedback(False, "40 is the number of voxels; each has 8 x 1.5 x 2 mm.")
-    if math.isclose(found, 45 * 24 / 1000):
-        return Feedback(False, "You counted every organ; only voxels of the given class are asked for.")
-    return Feedback(False, f"{found:g} ml for 40 voxels of 8 x 1.5 x 2 mm, expected {expected:g} ml.")
+    for value, voxels, (z, y, x) in ((3, 40, (8.0, 1.5, 2.0)), (1, 5, (3.0, 0.7, 0.7)), (2, 0, (8.0, 1.5, 2.0))):
+        found, expected = millilitres(labels, value, (z, y, x)), voxels * z * y * x / 1000
+        known = {
+            f"{found:g} is in cubic millimetres; a millilitre has 1000 of them.": expected * 1000,
+            f"{voxels} is the number of voxels; each has {z:g} x {y:g} x {x:g} mm.": voxels,
+            "You counted every organ; only voxels of the given class are asked for.": 45 * z * y * x / 1000,
+        }
+        otherwise = f"{found:g} ml for {voxels} voxels of {z:g} x {y:g} x {x:g} mm, expected {expected:g} ml."
+        if why := mistake(found, expected, known, otherwise):
+            return Feedback(False, why)
+    return Feedback(True, "Voxels times their size, and a thousand mm³ to the millilitre.")

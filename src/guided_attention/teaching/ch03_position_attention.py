@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from guided_attention.models.attention import PositionAttention
-from guided_attention.teaching.feedback import Feedback, checker
+from guided_attention.teaching.feedback import Feedback, checker, mistake
 
 __all__ = ["check_coordinates", "check_one_pixel", "check_position_attention", "check_query_gradient"]
 
@@ -18,7 +18,14 @@ __all__ = ["check_coordinates", "check_one_pixel", "check_position_attention", "
 @checker
 def check_position_attention(attention: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Feedback:
     """Check the sum of eq. 3 for a batch, ``attention(q, k, v)``: (B, d, N), (B, d, N), (B, C, N) -> (B, C, N)."""
-    q, k, v = _draw((2, 3, 6), (2, 3, 6), (2, 4, 6))
+    for b, d, c, n in ((2, 3, 4, 6), (1, 2, 3, 7)):
+        verdict = _attention(attention, *_draw((b, d, n), (b, d, n), (b, c, n)))
+        if not verdict:
+            break
+    return verdict
+
+
+def _attention(attention: Callable[[Tensor, Tensor, Tensor], Tensor], q: Tensor, k: Tensor, v: Tensor) -> Feedback:
     logits = k.transpose(1, 2) @ q  # (B, N answering, N asking)
     right, wrong = logits.softmax(1), logits.softmax(2)
     asker = int((wrong[0].sum(0) - 1).abs().argmax())
@@ -30,7 +37,7 @@ def check_position_attention(attention: Callable[[Tensor, Tensor, Tensor], Tenso
         "These are the values themselves: with index j at the value, as eq. 3 is printed, the weights add up to 1 "
         "and nothing is fetched. The value of i belongs inside the sum.": v,
         "The logits were divided by the square root of d. Transformers do that; eq. 2 does not.": v
-        @ (logits / math.sqrt(3)).softmax(1),
+        @ (logits / math.sqrt(q.shape[1])).softmax(1),
         "Keys and queries changed places: asking positions answered.": v @ logits.transpose(1, 2).softmax(1),
         "The weights do not add up to 1: after exp comes a division by the sum over i.": v @ logits.exp(),
         "The logits themselves weigh the values: where is the softmax?": v @ logits,
@@ -49,24 +56,32 @@ def check_one_pixel(weights_of: Callable[[PositionAttention, Tensor, int, int], 
 
     The answer may not make anything of N x N numbers on its way, N = h w.
     """
+    for size, row, col in (((6, 10), 4, 3), ((5, 7), 1, 4)):
+        verdict = _one_pixel(weights_of, size, row, col)
+        if not verdict:
+            break
+    return verdict
+
+
+def _one_pixel(weights_of: Callable[..., Tensor], size: tuple[int, int], row: int, col: int) -> Feedback:
     torch.manual_seed(0)
     module = PositionAttention(16, reduction=4).double()
-    (x,) = _draw((2, 16, 6, 10))
-    row, col = 4, 3
+    (h, w), n, j = size, size[0] * size[1], row * size[1] + col
+    (x,) = _draw((2, 16, h, w))
     with torch.no_grad():
         query, key = module.query(x).flatten(2), module.key(x).flatten(2)
-        logits = (key.transpose(1, 2) @ query).unflatten(1, (6, 10))  # (B, h, w, N asking)
-        whole, j, n = logits.flatten(1, 2).softmax(1).unflatten(1, (6, 10)), row * 10 + col, 60
-        features = torch.einsum("bchw,bc->bhw", x, x[:, :, row, col]).flatten(1).softmax(1).view(2, 6, 10)
+        logits = (key.transpose(1, 2) @ query).unflatten(1, size)  # (B, h, w, N asking)
+        whole = logits.flatten(1, 2).softmax(1).unflatten(1, size)
+        features = torch.einsum("bchw,bc->bhw", x, x[:, :, row, col]).flatten(1).softmax(1).view(2, h, w)
         mistakes = {
-            f"This is the attention of ({col}, {row}): row and column changed places.": whole[..., col * 10 + row],
-            "The flat index of (row, col) is row * w + col: a row has w positions, not h.": whole[..., row * 6 + col],
+            f"This is the attention of ({col}, {row}): row and column changed places.": whole[..., col * w + row],
+            "The flat index of (row, col) is row * w + col: a row has w positions, not h.": whole[..., row * h + col],
             "These are logits: the softmax over all positions is missing.": logits[..., j],
             "The softmax ran along one axis of the picture only; it runs over all h w positions.": logits[
                 ..., j
             ].softmax(2),
             "This is how much everyone asks of this pixel. Asked for was what this pixel asks of everyone: its query, "
-            "all keys.": whole.flatten(1, 2)[:, j].unflatten(1, (6, 10)),
+            "all keys.": whole.flatten(1, 2)[:, j].unflatten(1, size),
             "The features were compared as they are; the 1x1 convolutions module.query and module.key come first.": (
                 features
             ),
@@ -85,25 +100,34 @@ def check_one_pixel(weights_of: Callable[[PositionAttention, Tensor, int, int], 
 @checker
 def check_coordinates(add_place: Callable[[Tensor], Tensor]) -> Feedback:
     """Check features that know their place, ``add_place(x)``: (B, C, h, w) -> (B, C + 2, h, w)."""
-    (x,) = _draw((2, 3, 4, 6))
+    for shape in ((2, 3, 4, 6), (1, 2, 5, 3)):
+        verdict = _coordinates(add_place, shape)
+        if not verdict:
+            break
+    return verdict
+
+
+def _coordinates(add_place: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Feedback:
+    (x,), (_, c, h, w) = _draw(shape), shape
+    swapped = [*range(c), c + 1, c]
 
     def extended(rows: Tensor, columns: Tensor) -> Tensor:
         down, across = torch.meshgrid(rows.double(), columns.double(), indexing="ij")
-        return torch.cat([x, torch.stack([down, across]).expand(2, -1, -1, -1)], dim=1)
+        return torch.cat([x, torch.stack([down, across]).expand(len(x), -1, -1, -1)], dim=1)
 
-    rows, columns = torch.linspace(-1, 1, 4), torch.linspace(-1, 1, 6)
+    rows, columns = torch.linspace(-1, 1, h), torch.linspace(-1, 1, w)
     right = extended(rows, columns)
     mistakes = {
         "The first new channel should be the row and the second the column; yours are the other way round.": right[
-            :, [0, 1, 2, 4, 3]
+            :, swapped
         ],
-        "The coordinates should come after the features, not before them.": right[:, [3, 4, 0, 1, 2]],
+        "The coordinates should come after the features, not before them.": right.roll(2, 1),
         "The coordinates are pixel numbers; they should run from -1 to 1, or they drown the features.": extended(
-            torch.arange(4), torch.arange(6)
+            torch.arange(h), torch.arange(w)
         ),
         "The coordinates run from 0 to 1; asked for was -1 to 1.": extended((rows + 1) / 2, (columns + 1) / 2),
         "The features were changed; they should be the first C channels, as they came.": torch.cat(
-            [x + right[:, 3:4] + right[:, 4:], right[:, 3:]], dim=1
+            [x + right[:, c:].sum(1, keepdim=True), right[:, c:]], dim=1
         ),
     }
     praise = "Now a shuffled image is another image: two pixels of one grey no longer look the same."
@@ -118,7 +142,14 @@ def check_query_gradient(
 
     For M asking positions: q (d, M), out and grad (C, M), lse (M,); all N answer: k (d, N), v (C, N).
     """
-    q, k, v, grad = _draw((3, 4), (3, 7), (5, 7), (5, 4))
+    for d, c, m, n in ((3, 5, 4, 7), (2, 3, 6, 4)):
+        verdict = _query_gradient(query_gradient, *_draw((d, m), (d, n), (c, n), (c, m)))
+        if not verdict:
+            break
+    return verdict
+
+
+def _query_gradient(query_gradient: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, grad: Tensor) -> Feedback:
     q.requires_grad_()
     out = v @ (k.T @ q).softmax(0)
     (right,) = torch.autograd.grad(out, q, grad)
@@ -160,20 +191,12 @@ def _draw(*shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
     return tuple(torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
 
 
-def _judge(found: object, right: Tensor, mistakes: Mapping[str, Tensor], praise: str) -> Feedback:
+def _judge(found: Tensor, right: Tensor, mistakes: Mapping[str, Tensor], praise: str) -> Feedback:
     """Praise the right answer, or name the mistake whose result was found."""
-    if not isinstance(found, Tensor):
-        return Feedback(False, f"Expected a tensor, found {type(found).__name__}.")
-    if _same(found, right):
-        return Feedback(True, praise)
-    for message, result in mistakes.items():
-        if _same(found, result):
-            return Feedback(False, message)
     if found.shape != right.shape:
-        return Feedback(False, f"Expected the shape {tuple(right.shape)}, found {tuple(found.shape)}.")
-    apart = (found.detach().to(right.dtype) - right).abs().max()
-    return Feedback(False, f"The shape is right, the numbers are not: they are off by up to {apart:.3g}.")
-
-
-def _same(found: Tensor, result: Tensor) -> bool:
-    return found.shape == result.shape and torch.allclose(found.detach().to(result.dtype), result, 1e-5, 1e-7)
+        otherwise = f"Expected the shape {tuple(right.shape)}, found {tuple(found.shape)}."
+    else:
+        apart = (found - right).abs().max()
+        otherwise = f"The shape is right, the numbers are not: they are off by up to {apart:.3g}."
+    why = mistake(found, right, mistakes, otherwise)
+    return Feedback(not why, why or praise)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback, checker
+from guided_attention.teaching.feedback import Feedback, checker, mistake
 
 __all__ = ["check_dice", "check_msd_both", "check_shell_dice"]
 
@@ -15,17 +15,23 @@ __all__ = ["check_dice", "check_msd_both", "check_shell_dice"]
 @checker
 def check_dice(my_dice: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
     """Check a Dice coefficient of boolean arrays, ``my_dice(pred, ref)``."""
-    a = np.zeros((2, 4, 4), bool)
-    b = a.copy()
+    a, b, c = np.zeros((3, 2, 4, 4), bool)
     a[:, :, :2] = True  # 16 voxels
     b[:, :, 1] = True  # 8 voxels, all of them in a
-    found, intersection, union = my_dice(a, b), 8, 16
-    if math.isclose(found, intersection / union):
-        return Feedback(False, "0.50 is intersection over union (Jaccard); Dice divides by the sum of both sizes.")
-    if math.isclose(found, intersection / (16 + 8)):
-        return Feedback(False, "0.33 is half of it: eq. 12 counts the common voxels twice.")
-    if not math.isclose(found, 2 * intersection / (16 + 8)):
-        return Feedback(False, f"{found:.3f} for 16 and 8 voxels with 8 in common; expected 2 * 8 / 24 = 0.667.")
+    c[0] = True  # 16 voxels, 8 of them in a and 4 in b
+    for pred, ref, common in ((a, b, 8), (b, c, 4), (a, a, 16)):
+        found, both = my_dice(pred.copy(), ref.copy()), int(pred.sum() + ref.sum())
+        known = {
+            f"{found:.2f} is intersection over union (Jaccard); Dice divides by the sum of both sizes.": common
+            / (both - common),
+            f"{found:.2f} is half of it: eq. 12 counts the common voxels twice.": common / both,
+        }
+        otherwise = (
+            f"{found:.3f} for {pred.sum()} and {ref.sum()} voxels with {common} in common; expected 2 * {common} / "
+            f"{both} = {2 * common / both:.3f}."
+        )
+        if why := mistake(found, 2 * common / both, known, otherwise):
+            return Feedback(False, why)
     nothing = np.zeros_like(a)
     if my_dice(nothing, a) != 0:
         return Feedback(False, f"An organ that was missed scores {my_dice(nothing, a)}; nothing overlaps, so it is 0.")
@@ -41,15 +47,17 @@ def check_shell_dice(shell_dice: Callable[[float, float], float]) -> Feedback:
     """Check the Dice coefficient of a ball with a missing shell, ``shell_dice(r, t)``."""
     for r, t in ((25.0, 1.0), (8.0, 1.0), (10.0, 2.5)):
         found, expected = shell_dice(r, t), 2 * (r - t) ** 3 / (r**3 + (r - t) ** 3)
-        if math.isclose(found, expected, rel_tol=1e-9):
-            continue
-        if math.isclose(found, 2 * (r - t) ** 2 / (r**2 + (r - t) ** 2), rel_tol=1e-9):
-            return Feedback(False, "These are discs, not balls: volume goes with the third power of the radius.")
-        if math.isclose(found, (r - t) ** 3 / r**3, rel_tol=1e-9):
-            return Feedback(
-                False, "This is the part that was found (sensitivity); Dice divides by the mean of both sizes."
-            )
-        return Feedback(False, f"shell_dice({r:g}, {t:g}) gave {found:.3f}, expected {expected:.3f}.")
+        known = {
+            "These are discs, not balls: volume goes with the third power of the radius.": 2
+            * (r - t) ** 2
+            / (r**2 + (r - t) ** 2),
+            "This is the part that was found (sensitivity); Dice divides by the mean of both sizes.": (r - t) ** 3
+            / r**3,
+        }
+        if why := mistake(
+            found, expected, known, f"shell_dice({r:g}, {t:g}) gave {found:.3f}, expected {expected:.3f}."
+        ):
+            return Feedback(False, why)
     return Feedback(True, "The shell is the same; the ball around it is not.")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from guided_attention.teaching.feedback import Feedback, checker
+from guided_attention.teaching.feedback import Feedback, checker, mistake
 
 __all__ = ["check_channel_mask", "check_field", "check_map_mebibytes", "check_silence"]
 
@@ -44,58 +43,59 @@ def check_field(field: Callable[[Sequence[Layer]], int]) -> Feedback:
 def check_channel_mask(weigh: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
     """Check the mask of DAF at work, ``weigh(scores, fused)``: both and the result are (B, C, h, w)."""
     generator = torch.Generator().manual_seed(0)
-    scores, fused = (torch.randn(2, 4, 3, 5, generator=generator, dtype=torch.float64) for _ in range(2))
-    found = weigh(scores.clone(), fused.clone())
-    if not isinstance(found, Tensor) or found.shape != fused.shape:
-        what = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        return Feedback(False, f"The result is {what}; it should be (B, C, h, w) = {tuple(fused.shape)}.")
-    everywhere = scores.flatten(2).softmax(2).view_as(scores)
-    mistakes = {
-        "The softmax ran over the positions: each channel adds up to 1, where each position should.": everywhere,
-        "The softmax ran over the batch: one image now changes another. Channels are dimension 1.": scores.softmax(0),
-        "The softmax ran over the rows of the map; channels are dimension 1.": scores.softmax(2),
-        "The softmax ran over the columns of the map; channels are dimension 1.": scores.softmax(3),
-        "A sigmoid weighs each channel by itself; a softmax makes them compete for a sum of 1.": scores.sigmoid(),
-    }
-    mask = scores.softmax(1)
-    if torch.allclose(found, mask * fused):
-        return Feedback(True, "At each position the channels share a weight of 1.")
-    if torch.allclose(found, mask):
-        return Feedback(False, "This is the mask; it still has to multiply the fused features.")
-    if torch.allclose(found, mask * fused + fused):
-        return Feedback(False, "You added the fused features again; DAF only multiplies.")
-    for message, wrong in mistakes.items():
-        if torch.allclose(found, wrong * fused):
-            return Feedback(False, message)
-    off = (found - mask * fused).abs().max().item()
-    return Feedback(False, f"The result is off by up to {off:.2g}. Softmax over dimension 1, then multiply.")
+    for shape in ((2, 4, 3, 5), (1, 3, 2, 2)):
+        scores, fused = torch.randn(2, *shape, generator=generator, dtype=torch.float64)
+        found, mask = weigh(scores.clone(), fused.clone()), scores.softmax(1)
+        if found.shape != fused.shape:
+            return Feedback(
+                False, f"The result is {tuple(found.shape)}; it should be (B, C, h, w) = {tuple(fused.shape)}."
+            )
+        everywhere = scores.flatten(2).softmax(2).view_as(scores)
+        known = {
+            "This is the mask; it still has to multiply the fused features.": mask,
+            "You added the fused features again; DAF only multiplies.": mask * fused + fused,
+            "The softmax ran over the positions: each channel adds up to 1, where each position should.": everywhere
+            * fused,
+            "The softmax ran over the batch: one image now changes another. Channels are dimension 1.": scores.softmax(
+                0
+            )
+            * fused,
+            "The softmax ran over the rows of the map; channels are dimension 1.": scores.softmax(2) * fused,
+            "The softmax ran over the columns of the map; channels are dimension 1.": scores.softmax(3) * fused,
+            "A sigmoid weighs each channel by itself; a softmax makes them compete for a sum of 1.": scores.sigmoid()
+            * fused,
+        }
+        off = (found - mask * fused).abs().max().item()
+        otherwise = f"The result is off by up to {off:.2g}. Softmax over dimension 1, then multiply."
+        if why := mistake(found, mask * fused, known, otherwise):
+            return Feedback(False, why)
+    return Feedback(True, "At each position the channels share a weight of 1.")
 
 
 @checker
 def check_map_mebibytes(mebibytes: Callable[[int, int, int], float]) -> Feedback:
     """Check the memory of attention maps, ``mebibytes(size, stride, modules)`` for one image, in float32."""
-    found, (size, stride, modules) = mebibytes(256, 4, 8), (256, 4, 8)
-    positions = (size // stride) ** 2
-    right = modules * positions**2 * 4 / 2**20
-    mistakes = {
-        modules * positions * 4 / 2**20: "You counted N numbers; a map has one for each pair, N * N.",
-        modules * positions**2 / 2**20: "These are millions of numbers; in float32 each takes 4 bytes.",
-        modules * positions**2 * 4: "These are bytes; a mebibyte is 2**20 of them.",
-        modules * positions**2 * 4 / 1e6: "These are megabytes, 10**6 bytes; a mebibyte is 2**20 bytes.",
-        positions**2 * 4 / 2**20: "This is one module; how many are there?",
-        modules * size**4 * 4 / 2**20: "The modules work at 1 / stride of the image's width and height.",
-    }
-    if abs(found - right) < 1e-6 * right:
-        if abs(mebibytes(256, 8, 1) - 4) < 1e-6:
-            return Feedback(True, "Half the stride is four times the positions and sixteen times the map.")
-        return Feedback(False, "Right for stride 4 and 8 modules only; for stride 8 and one module it should be 4 MiB.")
-    for wrong, message in mistakes.items():
-        if abs(found - wrong) < 1e-6 * wrong:
-            return Feedback(False, message)
-    return Feedback(False, f"{found:.4g} for 256 pixels, stride 4 and 8 modules. How many positions has the map first?")
+    for size, stride, modules in ((256, 4, 8), (256, 8, 1), (96, 4, 3)):
+        found, positions = mebibytes(size, stride, modules), (size // stride) ** 2
+        right = modules * positions**2 * 4 / 2**20
+        known = {
+            "You counted N numbers; a map has one for each pair, N * N.": modules * positions * 4 / 2**20,
+            "These are millions of numbers; in float32 each takes 4 bytes.": right / 4,
+            "These are bytes; a mebibyte is 2**20 of them.": right * 2**20,
+            "These are megabytes, 10**6 bytes; a mebibyte is 2**20 bytes.": right * 1.048576,
+            "This is one module; how many are there?": right / modules,
+            "The modules work at 1 / stride of the image's width and height.": right * stride**4,
+        }
+        otherwise = (
+            f"{found:.4g} for size {size}, stride {stride} and modules: {modules}; expected {right:.4g} MiB. How many "
+            "positions has the map first?"
+        )
+        if why := mistake(found, right, known, otherwise):
+            return Feedback(False, why)
+    return Feedback(True, "Half the stride is four times the positions and sixteen times the map.")
 
 
-@partial(checker, in_place=True)
+@checker
 def check_silence(silence: Callable[[nn.Module], object]) -> Feedback:
     """Check ``silence(net)``, which changes a guided network in place so that it computes what MS-Dual does."""
     from guided_attention.models import build_model
@@ -113,7 +113,9 @@ def check_silence(silence: Callable[[nn.Module], object]) -> Feedback:
     plain.load_state_dict({key: weights[key] for key in plain.state_dict()})
     silence(guided)
     weights = guided.state_dict()
-    changed = [key for key, value in plain.state_dict().items() if not torch.equal(value, weights[key])]
+    changed = [
+        key for key, value in plain.state_dict().items() if key not in weights or not torch.equal(value, weights[key])
+    ]
     if changed:
         return Feedback(False, f"{changed[0]} has changed, which MS-Dual has too. Touch what guidance added only.")
     gates: dict[tuple[int, int], Tensor] = {}

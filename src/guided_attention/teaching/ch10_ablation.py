@@ -8,25 +8,31 @@ from collections.abc import Callable
 import numpy as np
 
 from guided_attention.report.signed_rank import signed_rank
-from guided_attention.teaching.feedback import Feedback, checker
+from guided_attention.teaching.feedback import Feedback, checker, mistake
 
 __all__ = ["check_floor", "check_right_p", "check_subjects_needed"]
+
+#: Seeds of subjects whose p is another one than that of any seed, of all numbers, of the median and of the extremes.
+_DIFFERENCES = (
+    ((-1.1, -2.2, 2.0, 2.4, 2.1, 0.4), (0.7, 0.5, 2.2, 1.7, 0.9, 1.5)),
+    ((1.6, 1.7, 0.7, 0.5, 0.6), (-1.2, 1.0, 1.1, -0.2, 1.7), (-0.8, 0.1, 0.2, 3.2, -1.1)),
+)
 
 
 @checker
 def check_floor(subjects_for: Callable[[float, int], int]) -> Feedback:
     """Check the smallest number of subjects that can be significant, ``subjects_for(alpha, tests)``."""
-    for alpha, tests in ((0.05, 1), (0.05, 5), (0.05, 10), (0.01, 3), (0.0625, 1)):
+    for alpha, tests in ((0.05, 1), (0.05, 5), (0.05, 10), (0.05, 13), (0.01, 3), (0.0625, 1)):
         found, expected = subjects_for(alpha, tests), _subjects(2 * tests, alpha)
         if found == expected:
             continue
         call = f"subjects_for({alpha}, {tests}) gave {found}, expected {expected}"
+        if tests > 1 and found == _subjects(2, 1 - (1 - alpha) ** (1 / tests)):
+            return Feedback(False, f"{call}: this is Šidák's correction; Holm multiplies the smallest p by {tests}.")
         if found == _subjects(tests, alpha):
             return Feedback(False, f"{call}: two sign patterns are most extreme, all plus and all minus (two-sided).")
         if tests > 1 and found == _subjects(2, alpha):
             return Feedback(False, f"{call}: the smallest p is multiplied by the number of tests.")
-        if tests > 1 and found == _subjects(2, 1 - (1 - alpha) ** (1 / tests)):
-            return Feedback(False, f"{call}: this is Šidák's correction; Holm multiplies the smallest p by {tests}.")
         if 2 * tests / 2 ** (found - 1) == alpha:
             return Feedback(False, f"{call}: equal to alpha is small enough, p may be at most alpha.")
         return Feedback(False, f"{call}: the smallest p of M subjects is 2 / 2**M.")
@@ -77,19 +83,25 @@ def _plan(gain: float, variance: float) -> float:
 @checker
 def check_right_p(right_p: Callable[[np.ndarray], float]) -> Feedback:
     """Check a test with the subject as its unit, ``right_p(d)`` with ``d`` of shape (seeds, subjects)."""
-    # All differences but one are positive; subject 4 changes sign between the seeds and its mean is positive.
-    d = np.array([[1.0, 2.1, 3.3, 4.2, -0.4], [1.4, 2.6, 3.9, 4.7, 2.2], [0.9, 1.8, 2.7, 5.1, 0.6]])
-    found, expected = right_p(d), signed_rank(d.mean(0))
-    if math.isclose(found, expected):
-        return Feedback(True, "Three seeds make five subjects more certain; they do not make them fifteen.")
-    if math.isclose(found, signed_rank(d.ravel())):
-        return Feedback(
-            False, f"p = {found:.4f} takes 15 numbers for 15 subjects; there are 5. Average over the seeds first."
-        )
-    if math.isclose(found, signed_rank(d.mean(1))):
-        return Feedback(False, f"p = {found:.4f}: you averaged over subjects; the rows of d are seeds. Use axis 0.")
-    if any(math.isclose(found, signed_rank(row)) for row in d):
-        return Feedback(False, f"p = {found:.4f} uses one seed and throws the others away.")
-    if math.isclose(found, expected / 2):
-        return Feedback(False, f"p = {found:.4f} is one-sided; nobody promised the direction.")
-    return Feedback(False, f"p = {found:.4f} for a d of shape (3, 5), expected {expected:.4f}.")
+    for rows in _DIFFERENCES:
+        d = np.array(rows)
+        found, expected, (seeds, subjects) = right_p(d.copy()), signed_rank(d.mean(0)), d.shape
+        known = {
+            f"p = {found:.4f} takes {d.size} numbers for {d.size} subjects; there are {subjects}. Average over the "
+            "seeds first.": signed_rank(d.ravel()),
+            f"p = {found:.4f}: you averaged over subjects; the rows of d are seeds. Use axis 0.": signed_rank(
+                d.mean(1)
+            ),
+            **{
+                f"p = {found:.4f} uses seed {row} and throws the others away.": signed_rank(d[row])
+                for row in range(seeds)
+            },
+            f"p = {found:.4f} is the mean of the p of all seeds; average the differences, then test once.": float(
+                np.mean([signed_rank(row) for row in d])
+            ),
+            f"p = {found:.4f} is one-sided; nobody promised the direction.": expected / 2,
+        }
+        otherwise = f"p = {found:.4f} for a d of shape {d.shape}, expected {expected:.4f}."
+        if why := mistake(found, expected, known, otherwise):
+            return Feedback(False, why)
+    return Feedback(True, "Three seeds make five subjects more certain; they do not make them fifteen.")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
-from guided_attention.teaching.feedback import Feedback, checker
+from guided_attention.teaching.feedback import Feedback, checker, mistake
 
 __all__ = ["check_half_of_the_attention", "check_times_chance"]
 
@@ -36,14 +35,16 @@ def check_half_of_the_attention(half: Callable[[np.ndarray], int]) -> Feedback:
 def check_times_chance(times: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
     """Check how much more attention a mask gets than its size explains, ``times(row, mask)``; 1 means no more."""
     row = np.array([[0.1, 0.4], [0.3, 0.2]])
-    mask = np.array([[False, True], [False, True]])
-    found = times(row, mask)
-    if math.isclose(found, 1.2):
-        return Feedback(True, "Its share of the attention over its share of the picture.")
-    if math.isclose(found, 0.6):
-        return Feedback(False, "0.6 is the mask's share of the attention; its share of the picture is 0.5. Divide.")
-    if math.isclose(found, 0.3):
-        return Feedback(False, "0.3 is the mean weight inside; compare it with the mean weight of the whole picture.")
-    if math.isclose(found, 1 / 1.2):
-        return Feedback(False, "Upside down: above 1 should mean more attention than the size explains.")
-    return Feedback(False, f"{found:g}, expected 1.2: 60 % of the attention on half of the picture.")
+    for mask in (np.array([[False, True], [False, True]]), np.array([[True, False], [False, False]])):
+        found, share, part = times(row.copy(), mask.copy()), float(row[mask].sum()), float(mask.mean())
+        known = {
+            f"{found:.3g} is the mask's share of the attention; its share of the picture is {part:g}. Divide.": share,
+            f"{found:.3g} is the mean weight inside; compare it with the mean weight of the whole picture.": float(
+                row[mask].mean()
+            ),
+            "Upside down: above 1 should mean more attention than the size explains.": part / share,
+        }
+        otherwise = f"{found:g}, expected {share / part:g}: {share:.0%} of the attention on {part:.0%} of the picture."
+        if why := mistake(found, share / part, known, otherwise):
+            return Feedback(False, why)
+    return Feedback(True, "Its share of the attention over its share of the picture.")

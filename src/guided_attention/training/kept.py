@@ -14,7 +14,9 @@ from torch.optim import Optimizer
 
 from guided_attention.errors import DamagedError, NotFiniteError, SettingsError
 from guided_attention.models.stored.tensors import not_finite, weights_of
+from guided_attention.paths import RunFolder
 from guided_attention.training.checkpoints import (
+    checkpoint_path,
     latest_checkpoint,
     load_checkpoint,
     prune_checkpoints,
@@ -58,7 +60,7 @@ class Kept:
     @property
     def folder(self) -> Path | None:
         """Of the checkpoints."""
-        return self.out_dir and self.out_dir / "checkpoints"
+        return self.out_dir and RunFolder(self.out_dir).checkpoints
 
     def resume_or_start(self, optimizer: Optimizer) -> None:
         """Go on from the last checkpoint, or write the first one, of epoch 0; without a folder only look at weights.
@@ -126,7 +128,7 @@ class Kept:
                 self.model.load_state_dict(self._best)
             return
         settle_best(self.folder, self.result, self.model, speak=self.writes)
-        load_checkpoint(self.folder / f"epoch-{self.result.best_epoch:04d}", self.model)
+        load_checkpoint(checkpoint_path(self.folder, self.result.best_epoch), self.model)
 
     def tidy(self) -> None:
         """End the run on disk: only its last and its best checkpoint stay."""

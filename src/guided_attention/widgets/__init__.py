@@ -12,6 +12,7 @@ from guided_attention.errors import require_extra
 
 require_extra("widgets", "anywidget", "ipywidgets", "traitlets")
 
+#: Each widget and its module.
 _HOMES = {
     "ChannelExplorer": "channel",
     "LiveNetwork": "live",
@@ -22,15 +23,7 @@ _HOMES = {
     "VolumeBrowser": "volume_browser",
 }
 
-__all__ = [
-    "ChannelExplorer",
-    "LiveNetwork",
-    "LossPlayground",
-    "MetricPlayground",
-    "PositionExplorer",
-    "RefinementStepper",
-    "VolumeBrowser",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from guided_attention.data.fetch.resume import ResumingDownloader
+from guided_attention.data.fetch.resume import download, is_file
 from guided_attention.data.fetch.unpack import demand_space, unpack
 from guided_attention.errors import DataError
+from guided_attention.paths import data_folder
 
 __all__ = ["CHAOS_TRAIN", "Archive", "fetch_chaos"]
 
@@ -59,7 +60,7 @@ CHAOS_TRAIN = Archive(
 
 
 def fetch_chaos(
-    out: str | Path = "data/chaos",
+    out: str | Path | None = None,
     archive: Archive = CHAOS_TRAIN,
     *,
     keep_archive: bool = False,
@@ -74,7 +75,8 @@ def fetch_chaos(
 
     Parameters
     ----------
-    out : str or Path
+    out : str or Path, optional
+        Default ``chaos`` in `guided_attention.paths.data_folder`.
         Gets the archive's folder, ``out/Train_Sets``; `open_source` takes ``out``.
     archive : Archive
         What to fetch.
@@ -98,7 +100,7 @@ def fetch_chaos(
         If the disk is too small, the server refuses or keeps failing, the checksum is wrong, the archive would write
         outside ``out``, or ``out`` holds something else.
     """
-    out = Path(out)
+    out = data_folder("chaos") if out is None else Path(out)
     target, zipped = out / archive.top, out / f"{archive.top}.zip"
     if target.exists():
         _demand_same(target, archive)
@@ -109,32 +111,13 @@ def fetch_chaos(
     here = zipped if zipped.exists() else partial
     missing = max(0, archive.size - (here.stat().st_size if here.exists() else 0))
     demand_space(out, missing + archive.unpacked, f"for {archive.top} (zip and unpacked)")
-    _retrieve(archive, zipped, ResumingDownloader(partial, archive.size, progress=progress, sleep=sleep))
+    if not is_file(zipped, archive.sha256):
+        download(archive.url, zipped, archive.size, archive.sha256, progress=progress, sleep=sleep)
     _unpack(archive, zipped, target, progress)
     if not keep_archive:
         zipped.unlink()
     say(f"{target}: unpacked")
     return out
-
-
-def _retrieve(archive: Archive, zipped: Path, downloader: ResumingDownloader) -> None:
-    """Let pooch fetch and verify the file, or only verify the one that is here."""
-    import pooch
-
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")  # it would only repeat what the bar shows
-    try:
-        pooch.retrieve(archive.url, f"sha256:{archive.sha256}", zipped.name, zipped.parent, downloader=downloader)
-    except DataError:
-        raise
-    except ValueError as error:  # pooch's word for a wrong checksum; it has deleted the file
-        raise DataError(
-            f"{archive.url}: expected sha256 {archive.sha256}, the file that arrived has another one. It was deleted; "
-            "try again, and if it stays so, the file on the server was changed."
-        ) from error
-    finally:
-        logger.setLevel(level)
 
 
 def _unpack(archive: Archive, zipped: Path, target: Path, progress: bool) -> None:

@@ -26,6 +26,7 @@ from guided_attention.models.attention import PositionAttention
 from guided_attention.models.stored.half import stored
 from guided_attention.models.stored.onnx_weights import WEIGHTS, first_names, point_into, strip
 from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.paths import weights_file
 
 __all__ = ["Exported", "export_network", "export_weights", "run_exported"]
 
@@ -80,8 +81,7 @@ def export_weights(
     MissingExtraError, SettingsError
         As for `export_network`.
     """
-    path = Path(path)
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = weights_file(path)
     model, spec = load_network(path)
     size = spec.inputs.get("size") if size is None else size
     if size is None:

@@ -13,6 +13,7 @@ from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, DamagedError
 from guided_attention.files import digest, read_json, write_bytes, write_text
 from guided_attention.models.stored.tensors import as_bytes, load_weights, weights_of
+from guided_attention.paths import weights_file
 
 __all__ = ["ModelSpec", "load_network", "save_network", "write_network"]
 
@@ -80,7 +81,7 @@ def load_network(path: str | Path, device: str = "cpu", written: str | None = No
     Parameters
     ----------
     path : path
-        The .safetensors file, or the folder of a run, in which it is called ``model.safetensors``.
+        The .safetensors file, or the folder of a run.
     device : str
         Where to put it.
     written : str, optional
@@ -97,9 +98,7 @@ def load_network(path: str | Path, device: str = "cpu", written: str | None = No
         If a file is missing or damaged, weights and description do not fit each other, a weight is NaN or infinite,
         or the network tells other classes apart than `CLASSES`.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.safetensors"
+    path = weights_file(path)
     found = read_json(path.with_suffix(".json"))
     try:
         own = found.pop(_DIGEST, None)

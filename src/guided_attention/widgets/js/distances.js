@@ -1,5 +1,5 @@
-// The metrics of eq. 12 to 15 for two masks of one slice, as metrics.py and surfaces.py define them. null stands for
-// NaN: nothing to measure.
+// The metrics of eq. 12 to 15 for two masks of one slice, as guided_attention.evaluation.overlap and
+// guided_attention.evaluation.surfaces define them. null stands for NaN: nothing to measure.
 
 import { rim } from "./masks.js";
 

@@ -1,4 +1,4 @@
-// Masks with known mistakes, pixel by pixel as metric_masks.py makes them. A mask: Uint8Array of 0 and 1, row by row.
+// Masks with known mistakes, pixel by pixel as metric_data.py makes them. A mask: Uint8Array of 0 and 1, row by row.
 
 const REACH = 8; // of a speck: half the side of the square whose pixels it may take
 
