@@ -15,13 +15,11 @@ from pathlib import Path
 from guided_attention.data.fetch.chaos import fetch_chaos
 from guided_attention.errors import GuidedAttentionError
 
-DEFAULT = Path(__file__).resolve().parents[1] / "data" / "chaos"
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Fetch the set unless it is already there; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=DEFAULT, help="folder to put it in (default: data/chaos)")
+    parser.add_argument("--out", type=Path, default=None, help="folder to put it in (default: data/chaos)")
     parser.add_argument("--keep-archive", action="store_true", help="keep the zip file after unpacking")
     options = parser.parse_args(arguments)
     try:

@@ -22,13 +22,14 @@ def main() -> None:
     from guided_attention.experiments.record import read_record
     from guided_attention.figures.results import show_result
     from guided_attention.models.stored.weights import load_network
+    from guided_attention.paths import RunFolder
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a run that was trained on the phantom")
     parser.add_argument("--data", type=Path, default=phantom_folder(), help="the synthetic set")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "book" / "_static" / "result.png")
     options = parser.parse_args()
-    record, source = read_record(options.run / "record.json"), open_source(options.data)
+    record, source = read_record(RunFolder(options.run).record), open_source(options.data)
     if not (record.dataset.synthetic and source.kind == "phantom"):
         parser.error("the picture is published, so run and data must be synthetic")
     model, spec = load_network(options.run)

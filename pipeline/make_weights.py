@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from hashlib import sha256
 from pathlib import Path
-
-HERE = Path(__file__).resolve().parents[1] / "book"
 
 
 def main() -> None:
@@ -26,13 +23,14 @@ def main() -> None:
     from guided_attention.files import write_text
     from guided_attention.models.stored.pretrained import PRETRAINED
     from guided_attention.models.stored.weights import load_network
-    from guided_attention.paths import runs_folder
+    from guided_attention.paths import WEIGHTS, carried, runs_folder
     from guided_attention.training.settings import get_preset
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=phantom_folder(), help="the synthetic set")
     parser.add_argument("--runs", type=Path, default=runs_folder())
-    parser.add_argument("--out", type=Path, default=HERE / "weights")
+    published = carried(WEIGHTS).parent
+    parser.add_argument("--out", type=Path, default=published)
     parser.add_argument("--threads", type=int, default=None)
     options = parser.parse_args()
     source = open_source(options.data)
@@ -58,20 +56,19 @@ def main() -> None:
             f"`{(record.provenance.commit or 'unknown')[:10]}` |"
         )
     write_text(options.out / "README.md", _TABLE.format(rows="\n".join(lines)))
-    if options.out.resolve() == HERE / "weights":
+    if options.out.resolve() == published:
         _write_digests(options.out / source.name)
     print((options.out / "README.md").read_text(encoding="utf-8"))
 
 
 def _write_digests(folder: Path) -> None:
     """What `guided_attention.models.stored.pretrained` checks where it fetches the files."""
-    from guided_attention.files import write_text
-    from guided_attention.models.stored.pretrained import PRETRAINED
+    from guided_attention.files import digest, write_text
+    from guided_attention.models.stored import pretrained
 
-    names = [f"{name}.{kind}" for name in PRETRAINED for kind in ("json", "safetensors")]
-    digests = {name: f"sha256:{sha256((folder / name).read_bytes()).hexdigest()}" for name in names}
-    registry = HERE.parent / "src" / "guided_attention" / "pretrained.json"
-    write_text(registry, json.dumps(digests, indent=1) + "\n")
+    names = [f"{name}.{kind}" for name in pretrained.PRETRAINED for kind in ("json", "safetensors")]
+    digests = {name: digest((folder / name).read_bytes()) for name in names}
+    write_text(Path(pretrained.__file__).with_suffix(".json"), json.dumps(digests, indent=1) + "\n")
 
 
 _TABLE = """<!-- Written by pipeline/make_weights.py. -->

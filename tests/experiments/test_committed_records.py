@@ -5,14 +5,21 @@ from pathlib import Path
 import pytest
 
 from guided_attention.data import CHAOS_FOLDS
-from guided_attention.experiments.record import read_record, record_path
+from guided_attention.experiments.record import read_record, record_path, write_record
+from guided_attention.paths import WEIGHTS
 
-RESULTS = Path(__file__).parents[2] / "results"
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
 RECORDS = sorted(RESULTS.rglob("*.json"))
 
 
 def test_there_are_records():
     assert RECORDS
+
+
+@pytest.mark.parametrize("path", [*RECORDS, *(ROOT / WEIGHTS).glob("*.record.json")], ids=lambda path: path.parent.name)
+def test_read_and_written_again_a_record_is_the_same_file(path, tmp_path):
+    assert write_record(read_record(path), tmp_path / "again.json").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: str(path.relative_to(RESULTS)))

@@ -136,7 +136,7 @@ class TestFit:
 
         chosen = replace(SETTINGS, epochs=1)
         with monkeypatch.context() as patch:
-            patch.setattr("guided_attention.training.checkpoints.save_checkpoint", without_data)
+            patch.setattr("guided_attention.training.kept.save_checkpoint", without_data)
             fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
         assert fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False).resumed_from == 1
 
@@ -324,5 +324,5 @@ def test_digests_survive_in_a_record_and_nothing_else_does(tmp_path):
     path = write_record(record, tmp_path / "record.json")
     assert read_record(path).dataset == record.dataset
     path.write_text(path.read_text().replace("0123456789abcdef", "not a digest"))
-    with pytest.raises(DataError, match=r"digests\.a, 'not a digest' does not match"):
+    with pytest.raises(DataError, match=r"at dataset\.digests\.a, .*, found 'not a digest'"):
         read_record(path)

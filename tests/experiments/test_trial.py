@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guided_attention.errors import DataError
-from guided_attention.paths import results_folder, runs_folder
+from guided_attention.paths import data_folder, results_folder, runs_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
     ("folder", "variable", "name"),
     [
         (runs_folder, "GUIDED_ATTENTION_RUNS", "runs"),
+        (lambda: data_folder("chaos").parent, "GUIDED_ATTENTION_DATA", "data"),
         (results_folder, "GUIDED_ATTENTION_RESULTS", "results"),
     ],
 )

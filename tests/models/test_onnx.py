@@ -23,7 +23,7 @@ from guided_attention.models.stored.weights import (
     in_half_precision,
     load_network,
     save_network,
-    weights_file,
+    weights_bytes,
 )
 from guided_attention.widgets import LiveNetwork
 from guided_attention.widgets.live_data import RUNTIME_FILES, live_data, runtime_folder
@@ -129,7 +129,7 @@ def test_half_precision_rounds_parameters_and_nothing_else():
     model = nn.Sequential(own_network(), nn.BatchNorm2d(3))
     model[1].running_var.fill_(1e-9)  # half precision would make it 0
     copy, parameters = in_half_precision(model), dict(model.named_parameters())
-    kept = load(weights_file(model, half=True))
+    kept = load(weights_bytes(model, half=True))
     for name, before in model.state_dict().items():
         expected = before.half() if name in parameters else before
         assert torch.equal(copy.state_dict()[name], expected.to(before.dtype)), name
@@ -147,7 +147,7 @@ def test_half_precision_has_an_end():
 
 def test_weights_of_another_network_are_refused(exported):
     graph = onnx.load_from_string(exported[0].graph)
-    own = weights_file(own_network(), half=True)
+    own = weights_bytes(own_network(), half=True)
     name = next(t.name for t in graph.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL)
     with pytest.raises(CheckpointError, match=r"0\.bias: expected \[.*\] in F16 or F32, found .*F16"):
         point_into(graph.graph, own, {name: "0.bias"})
@@ -188,7 +188,7 @@ class TestWidget:
         live._handle_custom_msg({"type": "something else"}, [])
         assert [content["start"] for content, _ in sent] == list(range(0, sum(live.data["bytes"]), step))
         runtime = b"".join((runtime_folder() / name).read_bytes() for name in RUNTIME_FILES)
-        assert b"".join(bytes(part) for _, part in sent) == runtime + weights_file(own_network(), half=True)
+        assert b"".join(bytes(part) for _, part in sent) == runtime + weights_bytes(own_network(), half=True)
 
     def test_the_browser_has_the_slice_itself(self, live):
         assert live.image(1).shape == (1, 1, 16, 16)

@@ -12,7 +12,8 @@ import torch
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.experiments.record import read_record
 from guided_attention.models.stored import pretrained
-from guided_attention.models.stored.pretrained import PRETRAINED, load_pretrained, weights_folder
+from guided_attention.models.stored.pretrained import PRETRAINED, load_pretrained
+from guided_attention.paths import weights_folder
 
 ROOT = Path(__file__).parents[2]
 

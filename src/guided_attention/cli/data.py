@@ -64,11 +64,11 @@ def data_phantom(
     print(write_phantom(root, subjects=subjects, seed=seed, preset=preset))
 
 
-def data_fetch(out: Path = Path("data/chaos"), keep_archive: bool = False) -> None:
+def data_fetch(out: Path | None = None, keep_archive: bool = False) -> None:
     """Download CHAOS's training sets (890 MB, CC BY-NC-SA 4.0), verify and unpack them.
 
     Args:
-        out: Where.
+        out: Where; default data/chaos.
         keep_archive: Keep the zip file after unpacking.
     """
     from guided_attention.data import fetch_chaos

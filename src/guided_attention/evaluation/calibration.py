@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from guided_attention.errors import DataError
+from guided_attention.evaluation.measured import Measured
 
 __all__ = ["BINS", "Reliability", "expected_calibration_error", "pool_reliability", "reliability"]
 
 #: Equal bins of confidence between 0 and 1.
 BINS = 15
+#: A confidence of float32 may be a rounding error above 1.
+_Share = Annotated[float, Measured(0, 1 + 1e-6)]
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Reliability:
     """
 
     count: tuple[int, ...]
-    confidence: tuple[float, ...]
-    accuracy: tuple[float, ...]
+    confidence: tuple[_Share, ...]
+    accuracy: tuple[_Share, ...]
 
 
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> Reliability:

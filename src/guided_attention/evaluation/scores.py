@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -12,13 +12,15 @@ from guided_attention.data.volume import ORGANS, Volume
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.evaluation.calibration import Reliability, reliability
 from guided_attention.evaluation.challenge import chaos_score
+from guided_attention.evaluation.measured import Measured
 from guided_attention.evaluation.overlap import dice, relative_absolute_volume_difference, volume_similarity
 from guided_attention.evaluation.surfaces import surface_distances
 
-__all__ = ["METRICS", "OrganScore", "SubjectScores", "evaluate_subject", "scores_from_dicts"]
+__all__ = ["METRICS", "OrganScore", "SubjectScores", "evaluate_subject"]
 
 #: The metrics of an `OrganScore`, in the order of tables.
 METRICS = ("dsc", "vs", "msd_voxels", "msd_mm", "ravd_percent", "assd_mm", "maximum_mm", "chaos")
+_Share, _Amount = Annotated[float, Measured(0, 1)], Annotated[float, Measured(0)]
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ class OrganScore:
     organ: str
     predicted_voxels: int
     reference_voxels: int
-    dsc: float
-    vs: float
-    msd_voxels: float
-    msd_mm: float
-    ravd_percent: float
-    assd_mm: float
-    maximum_mm: float
-    chaos: float
+    dsc: _Share
+    vs: _Share
+    msd_voxels: _Amount
+    msd_mm: _Amount
+    ravd_percent: _Amount
+    assd_mm: _Amount
+    maximum_mm: _Amount
+    chaos: Annotated[float, Measured(0, 100)]
 
     @property
     def presence(self) -> str:
@@ -156,25 +158,3 @@ def _score_organ(organ: str, pred: np.ndarray, ref: np.ndarray, spacing: tuple[f
         maximum_mm=in_mm.maximum,
         chaos=score,
     )
-
-
-def scores_from_dicts(rows: Iterable[dict]) -> tuple[SubjectScores, ...]:
-    """Make scores of the dictionaries of a JSON record, where None stands for NaN."""
-    nan = float("nan")
-    return tuple(
-        SubjectScores(
-            row["subject"],
-            tuple(
-                OrganScore(**{f.name: nan if organ[f.name] is None else organ[f.name] for f in fields(OrganScore)})
-                for organ in row["organs"]
-            ),
-            None if row["reliability"] is None else _reliability(row["reliability"]),
-        )
-        for row in rows
-    )
-
-
-def _reliability(row: dict) -> Reliability:
-    nan = float("nan")
-    confidence, accuracy = (tuple(nan if v is None else v for v in row[key]) for key in ("confidence", "accuracy"))
-    return Reliability(tuple(row["count"]), confidence, accuracy)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from guided_attention.errors import DataError
+from guided_attention.evaluation.measured import Measured
 from guided_attention.evaluation.scores import METRICS, SubjectScores
 
 __all__ = ["Statistic", "Summary", "subject_table", "summarise", "summary_table"]
@@ -29,8 +31,8 @@ class Statistic:
         Number of organ scores left out because the organ is absent from both prediction and reference.
     """
 
-    mean: float
-    std: float
+    mean: Annotated[float, Measured()]
+    std: Annotated[float, Measured(0)]
     count: int
     absent: int
 

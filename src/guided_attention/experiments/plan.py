@@ -20,13 +20,12 @@ from filelock import FileLock, Timeout
 from guided_attention.data import DataSource
 from guided_attention.errors import SettingsError
 from guided_attention.experiments.job import Job
-from guided_attention.experiments.label_volumes import masks_path
-from guided_attention.experiments.record import read_record, record_path, write_record
-from guided_attention.experiments.run_record import DataSet, Record
+from guided_attention.experiments.record import keep_result, read_record, record_path, result_of
+from guided_attention.experiments.run_record import DataSet, Model, Record
 from guided_attention.experiments.same_data import data_difference
-from guided_attention.experiments.trial import choose_fold, describe
-from guided_attention.files import write_bytes
-from guided_attention.training.checkpoints import latest_checkpoint
+from guided_attention.experiments.trial import choose_fold, describe, initial_weights
+from guided_attention.paths import RunFolder
+from guided_attention.training.checkpoints import whole_checkpoints
 
 __all__ = ["Planned", "Status", "clear", "plan", "plan_table", "restore", "weights_for"]
 
@@ -90,11 +89,10 @@ def plan(jobs: Sequence[Job], source: DataSource, results: str | Path, *, fresh:
         if target.exists():
             found.append(Planned(job, folder, target, "finished", record=_same(target, job, source)))
             continue
-        last = None if fresh else latest_checkpoint(folder / "checkpoints")
-        epochs = int(last.name.split("-")[1]) if last else 0
-        kept = [folder / name for name in ("record.json", "model.safetensors", "predictions.npz")]
-        if not fresh and all(path.exists() for path in kept):
-            found.append(Planned(job, folder, target, "to restore", epochs, _same(kept[0], job, source)))
+        run = RunFolder(folder)
+        epochs = 0 if fresh else max(whole_checkpoints(run.checkpoints), default=0)
+        if not fresh and run.complete:
+            found.append(Planned(job, folder, target, "to restore", epochs, _same(run.record, job, source)))
         else:
             found.append(Planned(job, folder, target, "half-finished" if epochs else "to do", epochs))
     return found
@@ -102,11 +100,7 @@ def plan(jobs: Sequence[Job], source: DataSource, results: str | Path, *, fresh:
 
 def restore(planned: Planned) -> Record:
     """Copy the record of a finished run to ``results``, and the masks if the data are synthetic."""
-    record = read_record(planned.folder / "record.json")
-    if record.dataset.synthetic:
-        write_bytes(masks_path(planned.target), (planned.folder / "predictions.npz").read_bytes())
-    write_record(record, planned.target)
-    return record
+    return keep_result(planned.target, *result_of(RunFolder(planned.folder)))
 
 
 def clear(planned: Planned) -> None:
@@ -120,7 +114,7 @@ def clear(planned: Planned) -> None:
     if not planned.folder.exists():
         return
     try:
-        FileLock(planned.folder / ".lock").acquire(timeout=0).lock.release()
+        FileLock(RunFolder(planned.folder).lock).acquire(timeout=0).lock.release()
     except Timeout:
         raise SettingsError(
             f"{planned.folder}: another process is training there, so it cannot start from nothing. Stop that process, "
@@ -170,9 +164,10 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
     """Read a record, and raise unless it is one of this job."""
     record, preset = read_record(path), job.settings
     fold = choose_fold(source, job.trial.fold)
+    started = initial_weights(job.weights) if record.model.initial_weights else None  # an older record does not know
     wanted = {
         "dataset": _words(describe(source)),
-        "model": {"name": job.trial.model, "options": preset.model_options(job.trial.model)},
+        "model": asdict(Model(job.trial.model, preset.model_options(job.trial.model), started)),
         "preset": preset.name,
         "settings": preset.fit.as_dict() | {"seed": job.trial.seed},
         "seed": job.trial.seed,

@@ -1,32 +1,40 @@
 """The record of a run as a JSON file: write it, read it, know where it belongs (chapter *Evaluating the network*).
 
 The book's result chapters read these files and nothing else, so that every number on a page leads back to a
-commit, a seed and a list of subjects. The format is `record.schema.json` beside this module.
+commit, a seed and a list of subjects.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
-from functools import cache
-from importlib import resources
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from guided_attention.errors import DataError, SettingsError
-from guided_attention.evaluation.scores import SubjectScores, scores_from_dicts
-from guided_attention.evaluation.summary import Statistic, summarise
-from guided_attention.experiments.run_record import SCHEMA_VERSION, Cost, DataSet, Model, Record, Split
-from guided_attention.files import write_text
-from guided_attention.provenance import Provenance, provenance
+from guided_attention.evaluation.scores import SubjectScores
+from guided_attention.evaluation.summary import summarise
+from guided_attention.experiments.label_volumes import masks_path
+from guided_attention.experiments.run_record import Record, explained
+from guided_attention.files import write_bytes, write_text
+from guided_attention.paths import RunFolder
+from guided_attention.provenance import provenance
 
-__all__ = ["read_record", "record_path", "write_record", "write_scores"]
+__all__ = [
+    "keep_result",
+    "read_record",
+    "record_path",
+    "record_schema",
+    "result_of",
+    "write_record",
+    "write_scores",
+]
+
+_RECORD = TypeAdapter(Record)
 
 
 def record_path(root: str | Path, dataset: str, model: str, fold: int, seed: int) -> Path:
@@ -43,12 +51,15 @@ def record_path(root: str | Path, dataset: str, model: str, fold: int, seed: int
     return Path(root) / dataset / model / f"fold{fold}-seed{seed}.json"
 
 
+def record_schema() -> dict[str, Any]:
+    """Return the format of the files as a JSON schema, for programs in other languages."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_RECORD.json_schema()}
+
+
 def write_record(record: Record, path: str | Path) -> Path:
     """Write a record as JSON, completely or not at all; folders are made, an older record is replaced.
 
-    NaN and infinity become null: JSON has neither. The record is checked against the schema first wherever
-    ``jsonschema`` is installed; a bare GPU machine may lack it, and a finished run must not be lost for that:
-    `read_record` checks again.
+    NaN and infinity become null: JSON has neither.
 
     Returns
     -------
@@ -57,12 +68,12 @@ def write_record(record: Record, path: str | Path) -> Path:
     Raises
     ------
     DataError
-        If the record does not fit the schema; nothing is written.
+        If it could not be read again, because a score is no number in its range; nothing is written.
     """
-    content = _plain(record)
-    if find_spec("jsonschema") is not None:
-        _validate(content, Path(path))
-    return _write_json(content, Path(path))
+    content = _RECORD.dump_json(record)
+    with explained(path):
+        _RECORD.validate_json(content)
+    return _write(content, path)
 
 
 def write_scores(scores: Sequence[SubjectScores], path: str | Path, device: str | torch.device = "cpu") -> Path:
@@ -85,87 +96,44 @@ def write_scores(scores: Sequence[SubjectScores], path: str | Path, device: str 
     DataError
         If there are no scores.
     """
-    summary = summarise(scores)
-    content = {"scores": list(scores), "summary": summary, "provenance": provenance(device)}
-    return _write_json(_plain(content), Path(path))
-
-
-def _write_json(content: Any, path: Path) -> Path:
-    return write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    content = {"scores": list(scores), "summary": summarise(scores), "provenance": provenance(device)}
+    return _write(to_json(content, inf_nan_mode="null"), path)
 
 
 def read_record(path: str | Path) -> Record:
-    """Read a record and check it against the schema.
+    """Read a record and check it.
 
     Raises
     ------
     DataError
-        If the file is missing, is no JSON, or does not fit the schema: the message names file, place and reason.
+        If the file is missing, is no JSON, or is no record: the message names file, place and reason.
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such record. Make it with `guided-attention evaluate`.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise DataError(f"{path}: expected a record in JSON, but it cannot be parsed ({error}).") from error
-    _validate(content, path)
-    parts = {name: content[name] for name in (f.name for f in fields(Record))}
-    split = {key: tuple(value) if isinstance(value, list) else value for key, value in parts["split"].items()}
-    return Record(
-        **{
-            **parts,
-            "dataset": DataSet(**parts["dataset"]),
-            "model": Model(**parts["model"]),
-            "split": Split(**split),
-            "provenance": Provenance(**parts["provenance"]),
-            "cost": Cost(**parts["cost"]),
-            "curve": tuple(_numbers(row) for row in parts["curve"]),
-            "scores": scores_from_dicts(parts["scores"]),
-            "summary": {
-                organ: {metric: Statistic(**_numbers(values)) for metric, values in row.items()}
-                for organ, row in parts["summary"].items()
-            },
-        }
-    )
+    with explained(path):
+        return _RECORD.validate_json(content)
 
 
-def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: float("nan") if value is None else value for key, value in row.items()}
+def result_of(run: RunFolder) -> tuple[bytes, bytes | None]:
+    """Return what of a finished run may lie in ``results``: its record, and its masks only if the data are synthetic.
+
+    Masks of patients stay in the run's folder.
+    """
+    synthetic = read_record(run.record).dataset.synthetic
+    return run.record.read_bytes(), run.predictions.read_bytes() if synthetic else None
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    file = resources.files("guided_attention.experiments").joinpath("record.schema.json")
-    return json.loads(file.read_text(encoding="utf-8"))
+def keep_result(target: Path, record: bytes, masks: bytes | None) -> Record:
+    """Write what `result_of` returned to where the record belongs, and read it from there."""
+    if masks is not None:
+        write_bytes(masks_path(target), masks)  # before the record, which says that the trial is finished
+    return read_record(write_bytes(target, record))
 
 
-def _validate(content: Any, path: Path) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    error = best_match(Draft202012Validator(_schema()).iter_errors(content))
-    if error is not None:
-        raise DataError(
-            f"{path}: not a record of version {SCHEMA_VERSION}: at {error.json_path}, {error.message[:300]}. "
-            "Compare it with record.schema.json, or make the record again."
-        )
-
-
-def _plain(value: Any) -> Any:
-    """Only what JSON knows: dataclasses become objects, tuples arrays, numbers that are not finite null."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, int)):
-        return value
-    return str(value)
+def _write(content: bytes, path: str | Path) -> Path:
+    return write_text(Path(path), json.dumps(json.loads(content), indent=1, ensure_ascii=False) + "\n")

@@ -11,8 +11,10 @@ from typing import Any
 from guided_attention.data import DataSource
 from guided_attention.evaluation.scores import SubjectScores
 from guided_attention.evaluation.volumes import evaluate
-from guided_attention.files import read_json, write_text
+from guided_attention.experiments.record import read_record
+from guided_attention.files import write_text
 from guided_attention.models.stored.weights import load_network, save_network
+from guided_attention.paths import RunFolder
 
 __all__ = ["best_run", "export_half", "licence_of"]
 
@@ -33,8 +35,8 @@ def best_run(folders: Sequence[Path]) -> Path | None:
     """Return the run with the best validation Dice (never the test score: that would be choosing by the answer)."""
     scored = []
     for folder in folders:
-        if (folder / "model.safetensors").is_file() and (folder / "record.json").is_file():
-            curve = read_json(folder / "record.json")["curve"]
+        if RunFolder(folder).complete:
+            curve = read_record(RunFolder(folder).record).curve
             scored.append((max(entry["dice"] for entry in curve), folder))
     return max(scored, key=lambda pair: (pair[0], str(pair[1])))[1] if scored else None
 
@@ -57,17 +59,17 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
     dict
         The notes of the `ModelSpec`: data set, licence, commit, device, time, and Dice before and after.
     """
-    record = read_json(folder / "record.json")
+    record = read_record(RunFolder(folder).record)
     model, spec = load_network(folder)
-    target = out / record["dataset"]["name"] / f"{spec.name}.safetensors"
+    target = out / record.dataset.name / f"{spec.name}.safetensors"
     if source.kind != "phantom":
         write_text(target.parent / ".gitignore", "# Trained on patients' data: their terms apply.\n*\n")
     save_network(target, model, spec, half=True)
     again, _ = load_network(target)  # float32 numbers, rounded as in the file
-    settings = record["settings"]
+    settings = record.settings
     scores = evaluate(
         again,
-        [source.read(subject) for subject in record["split"]["test"]],
+        [source.read(subject) for subject in record.split.test],
         **spec.inputs,
         batch_size=settings["batch_size"],
         device=device,
@@ -76,28 +78,23 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
     )
     notes = {
         **spec.notes,
-        "sequence": record["dataset"]["sequence"],
+        "sequence": record.dataset.sequence,
         "licence": licence_of(source),
-        "device": record["provenance"]["device"],
-        "training_seconds": record["cost"]["training_seconds"],
-        "created": record["created"],
+        "device": record.provenance.device,
+        "training_seconds": record.cost.training_seconds,
+        "created": record.created,
         "precision_of_weights": "float16",
         "precision_of_training": settings["precision"],
-        **compare(record["scores"], scores),
+        **compare(record.scores, scores),
     }
     save_network(target, model, replace(spec, notes=notes), half=True)
     return notes
 
 
-def compare(before: Sequence[dict[str, Any]], after: Sequence[SubjectScores]) -> dict[str, float]:
+def compare(before: Sequence[SubjectScores], after: Sequence[SubjectScores]) -> dict[str, float]:
     """Dice of the test subjects before and after rounding: the means, and the largest change of any organ."""
-    old = {(s["subject"], organ["organ"]): organ["dsc"] for s in before for organ in s["organs"]}
-    new = {(s.subject, organ.organ): organ.dsc for s in after for organ in s.organs}
-    pairs = [
-        (old[key], new[key])
-        for key in new
-        if old.get(key) is not None and not math.isnan(old[key]) and not math.isnan(new[key])
-    ]
+    old, new = ({(s.subject, o.organ): o.dsc for s in scores for o in s.organs} for scores in (before, after))
+    pairs = [(old[key], dsc) for key, dsc in new.items() if not math.isnan(old.get(key, math.nan) + dsc)]
     return {
         "test_dice_float32": sum(a for a, _ in pairs) / len(pairs),
         "test_dice_float16": sum(b for _, b in pairs) / len(pairs),

@@ -21,15 +21,16 @@ from guided_attention.data import DataSource, Fold, Volume
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.evaluation.volumes import evaluate
-from guided_attention.experiments.label_volumes import masks_path, read_masks, write_masks
-from guided_attention.experiments.record import read_record, record_path, write_record
+from guided_attention.experiments.label_volumes import write_masks
+from guided_attention.experiments.record import keep_result, read_record, record_path, result_of, write_record
 from guided_attention.experiments.run_record import Cost, Model, Record, Split, make_record
 from guided_attention.experiments.same_data import data_difference
-from guided_attention.experiments.trial import Trial, choose_fold, describe
+from guided_attention.experiments.trial import Trial, choose_fold, describe, initial_weights
 from guided_attention.models import build_model
 from guided_attention.models.stored.weights import ModelSpec, save_network
+from guided_attention.paths import RunFolder
 from guided_attention.provenance import peak_memory
-from guided_attention.training.devices import is_first_process, require_devices
+from guided_attention.training.devices import HERE, Where, is_first_process
 from guided_attention.training.loop import fit
 from guided_attention.training.settings import Preset
 
@@ -44,9 +45,7 @@ def run_trial(
     *,
     results: str | Path | None = None,
     weights: str | Path | None = None,
-    accelerator: str = "auto",
-    devices: int = 1,
-    resident: bool = False,
+    where: Where = HERE,
     progress: bool = True,
 ) -> Record:
     """Check the data, train, evaluate the test subjects as whole volumes, and write down everything.
@@ -61,16 +60,17 @@ def run_trial(
     preset : Preset
         Network size and protocol.
     out_dir : path
-        Gets checkpoints, ``history.csv``, ``model.safetensors``, ``model.json``, ``record.json`` and
-        ``predictions.npz``. An interrupted run goes on from there; a second process waits until the first has
-        finished.
+        Gets what `guided_attention.paths.RunFolder` lists. An interrupted run goes on from there; a second process
+        waits until the first has finished.
     results : path, optional
         Also write the record to ``results/DATASET/MODEL/foldK-seedS.json``, and beside it the predicted masks if the
         data are synthetic: masks of patients stay in ``out_dir``.
     weights : path, optional
         ImageNet weights of the backbone.
-    accelerator, devices, resident, progress
-        As for `guided_attention.training.loop.fit`.
+    where : Where
+        On which devices, and until when.
+    progress : bool
+        Show progress bars.
 
     Returns
     -------
@@ -83,6 +83,8 @@ def run_trial(
     SettingsError, CheckpointError
         If an argument cannot work, or ``out_dir`` or ``results`` hold another run (network, data, fold, seed,
         settings).
+    OutOfTimeError
+        If the time of ``where`` is over before the last epoch: the same call goes on from there.
     """
     fold = choose_fold(source, trial.fold)
     target = None if results is None else record_path(results, source.name, trial.model, trial.fold, trial.seed)
@@ -92,44 +94,46 @@ def run_trial(
             f"{target} is a record of preset {there.preset!r}; a run of preset {preset.name!r} must not replace it. "
             "Give another results folder."
         )
-    require_devices(accelerator, devices)
+    first = is_first_process(where)  # also: does this machine have such devices?
     options = preset.model_options(trial.model)
     torch.manual_seed(trial.seed)
     model = build_model(trial.model, **options, **({} if weights is None else {"weights": str(weights)}))
+    started = initial_weights(weights)
+    if there is not None and there.model.initial_weights not in (None, started):
+        raise SettingsError(
+            f"{target} is a record of a network that started from other weights ({there.model.initial_weights}; this "
+            f"one from {started}) and is not replaced. Give another results folder."
+        )
     source = source.verified()
     if there is not None and (different := data_difference(there, source.fingerprints)):
         raise SettingsError(
             f"{target} is a record of other data than {source.path} ({different}) and is not replaced. Give another "
             "results folder."
         )
-    out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
+    run = RunFolder(out_dir)
+    run.path.mkdir(parents=True, exist_ok=True)
     # Of the processes that share one training only the first takes the lock and writes.
-    with FileLock(out_dir / ".lock") if is_first_process() else nullcontext():
+    with FileLock(run.lock) if first else nullcontext():
         record = _train_and_evaluate(
             model,
-            Model(trial.model, options),
+            Model(trial.model, options, started),
             trial,
             fold,
             source,
             preset,
-            out_dir,
-            accelerator=accelerator,
-            devices=devices,
-            resident=resident,
+            run,
+            where=where,
             progress=progress,
             origin={
                 # without digests: `fit` keeps those of the volumes that it is handed
                 "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests"},
                 "model": trial.model,
                 "options": options,
-                "pretrained": weights is not None,
+                "pretrained": weights is not None and started,
             },
         )
-    if target is not None and is_first_process():
-        if record.dataset.synthetic:
-            write_masks(masks_path(target), read_masks(out_dir / "predictions.npz"))
-        write_record(record, target)
+    if target is not None and first:
+        keep_result(target, *result_of(run))
     return record
 
 
@@ -140,10 +144,11 @@ def _train_and_evaluate(
     fold: Fold,
     source: DataSource,
     preset: Preset,
-    out_dir: Path,
+    run: RunFolder,
     *,
+    where: Where,
     progress: bool,
-    **how: Any,
+    origin: dict[str, Any],
 ) -> Record:
     settings = replace(preset.fit, seed=trial.seed)
     start = time.perf_counter()
@@ -152,18 +157,17 @@ def _train_and_evaluate(
         _read(source, fold.train),
         _read(source, fold.validation),
         settings,
-        out_dir,
+        run.path,
+        where=where,
+        origin=origin,
         progress=progress,
-        **how,
     )
-    kept = out_dir / "record.json"
-    written = [out_dir / name for name in ("record.json", "model.safetensors", "predictions.npz")]
-    if result.resumed_from == settings.epochs and all(path.exists() for path in written):
-        finished = read_record(kept)
+    if result.resumed_from == settings.epochs and run.complete:
+        finished = read_record(run.record)
         if different := data_difference(finished, source.fingerprints):
             raise CheckpointError(
-                f"{kept}: this run was tested on other data than {source.path} ({different}). Give another output "
-                "folder, or delete this one."
+                f"{run.record}: this run was tested on other data than {source.path} ({different}). Give another "
+                "output folder, or delete this one."
             )
         return finished  # what was measured then stands
     trained = time.perf_counter()
@@ -205,13 +209,14 @@ def _train_and_evaluate(
         "fold": trial.fold,
         "seed": trial.seed,
         "epoch": result.best_epoch,
+        "precision": settings.precision,
         "commit": record.provenance.commit,
     }
     spec = ModelSpec(trial.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
-    if is_first_process():
-        save_network(out_dir / "model.safetensors", model, spec)
-        write_masks(out_dir / "predictions.npz", masks)
-        write_record(record, kept)
+    if is_first_process(where):
+        save_network(run.weights, model, spec)
+        write_masks(run.predictions, masks)
+        write_record(record, run.record)
     return record
 
 

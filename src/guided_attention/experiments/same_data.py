@@ -19,6 +19,7 @@ from guided_attention.errors import GuidedAttentionError
 from guided_attention.experiments.record import read_record
 from guided_attention.experiments.run_record import DataSet, Record
 from guided_attention.files import read_json
+from guided_attention.paths import RunFolder
 
 __all__ = ["data_difference", "dataset_difference", "name_by_data"]
 
@@ -102,7 +103,8 @@ def name_by_data(source: DataSource, *roots: str | Path) -> tuple[DataSource, st
 
 
 def _runs_and_records(folder: Path) -> list[Path]:
-    patterns = ("*/fold*-seed*.json", "*/*/record.json", "*/*/checkpoints/epoch-*/state.json")
+    run = RunFolder("*/*")
+    patterns = ("*/fold*-seed*.json", str(run.record), str(run.checkpoints / "epoch-*" / "state.json"))
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
 
 

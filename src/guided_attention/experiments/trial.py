@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guided_attention.data import DataSource, Fold, folds_for
-from guided_attention.errors import SettingsError
+from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.experiments.run_record import DataSet
+from guided_attention.files import digest
 
-__all__ = ["Trial", "choose_fold", "describe", "run_folder"]
+__all__ = ["Trial", "choose_fold", "describe", "initial_weights", "run_folder"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Trial:
     Parameters
     ----------
     model : str
-        One of `guided_attention.models.MODELS`.
+        daf, pam, cam, dual, ms-dual, ms-dual-guided, unet, attention-unet, danet, pan-resnet34 or pan-resnet101.
     fold : int
         0, 1 or 2.
     seed : int
@@ -34,6 +35,22 @@ class Trial:
 def run_folder(root: str | Path, dataset: str, trial: Trial, preset: str) -> Path:
     """Return where the run of a trial belongs: ``ROOT/DATASET/MODEL/PRESET-foldK-seedS``."""
     return Path(root) / dataset / trial.model / f"{preset}-fold{trial.fold}-seed{trial.seed}"
+
+
+def initial_weights(weights: str | Path | None) -> str:
+    """Return what a record says a backbone started from: ``random``, or name and digest of a file of weights.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file.
+    """
+    if weights is None:
+        return "random"
+    try:
+        return f"{Path(weights).name} {digest(Path(weights).read_bytes())}"
+    except OSError as error:
+        raise CheckpointError(f"{weights}: the ImageNet weights cannot be read ({error.strerror}).") from error
 
 
 def choose_fold(source: DataSource, index: int) -> Fold:

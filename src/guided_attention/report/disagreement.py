@@ -15,6 +15,7 @@ from guided_attention.experiments.record import record_path
 from guided_attention.experiments.run_record import Record
 from guided_attention.experiments.same_data import dataset_difference
 from guided_attention.experiments.trial import Trial, run_folder
+from guided_attention.paths import RunFolder
 from guided_attention.report.names import NAMES
 from guided_attention.report.results import Results
 
@@ -66,7 +67,8 @@ def _masks_file(results: Results, record: Record, runs: str | Path | None) -> Pa
     name, model, fold = record.dataset.name, record.model.name, record.split.fold
     places = [masks_path(record_path(results.root, name, model, fold, record.seed))]
     if runs is not None:
-        places.append(run_folder(runs, name, Trial(model, fold, record.seed), record.preset) / "predictions.npz")
+        folder = run_folder(runs, name, Trial(model, fold, record.seed), record.preset)
+        places.append(RunFolder(folder).predictions)
     for place in places:
         if place.is_file():
             return place

@@ -31,6 +31,7 @@ from guided_attention.models.stored.tensors import (
 
 __all__ = [
     "check_checkpoint",
+    "checkpoint_path",
     "diverged_names",
     "latest_checkpoint",
     "load_checkpoint",
@@ -57,7 +58,7 @@ def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optim
     digests = {name: digest(written) for name, written in content.items()}
     content[_DIGESTS] = json.dumps(digests, indent=1).encode("utf-8")
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / _name(epoch)
+    final = checkpoint_path(folder, epoch)
     temporary = folder / f".{final.name}.part"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -132,13 +133,14 @@ def _words(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     missing = {"epoch", "optimizer", "history"} - set(state if isinstance(state, dict) else ())
     if missing:
         raise DamagedError(f"{file}: {' and '.join(sorted(missing))} missing; the file is damaged.")
-    if path.name != (isinstance(state["epoch"], int) and _name(state["epoch"])):
+    if path.name != (isinstance(state["epoch"], int) and checkpoint_path(path.parent, state["epoch"]).name):
         raise DamagedError(f"{path}: holds epoch {state['epoch']}; the folder was renamed or its files were swapped.")
     return digests, state
 
 
-def _name(epoch: int) -> str:
-    return f"epoch-{epoch:04d}"
+def checkpoint_path(folder: Path, epoch: int) -> Path:
+    """Return where the checkpoint of an epoch lies."""
+    return folder / f"epoch-{epoch:04d}"
 
 
 def _delete(checkpoint: Path) -> None:

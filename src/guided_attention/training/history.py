@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from guided_attention.files import write_text
+from guided_attention.paths import RunFolder
 
 __all__ = ["FitResult", "HistoryLog", "as_csv"]
 
@@ -74,13 +75,13 @@ class HistoryLog:
         if find_spec("tensorboard") is not None:  # a bare GPU machine may lack it; history.csv says the same
             from torch.utils.tensorboard import SummaryWriter
 
-            self.writer = SummaryWriter(folder / "tensorboard", purge_step=resumed_from)
+            self.writer = SummaryWriter(RunFolder(folder).tensorboard, purge_step=resumed_from)
 
     def write(self, history: Sequence[dict[str, Any]]) -> None:
         """Write the history, and its last epoch to TensorBoard."""
         if not history:
             return
-        write_text(self.folder / "history.csv", as_csv(history))
+        write_text(RunFolder(self.folder).history, as_csv(history))
         if self.writer is not None:
             for name, value in history[-1].items():
                 if name not in ("epoch", "seconds"):

@@ -16,7 +16,7 @@ from torch import nn
 
 from guided_attention.errors import CheckpointError, DamagedError
 from guided_attention.files import read_json, write_text
-from guided_attention.training.checkpoints import check_checkpoint, whole_checkpoints
+from guided_attention.training.checkpoints import check_checkpoint, checkpoint_path, whole_checkpoints
 from guided_attention.training.history import FitResult
 from guided_attention.training.settings import FitSettings
 
@@ -116,7 +116,7 @@ def settle_best(folder: Path, result: FitResult, model: nn.Module, speak: bool =
     if not result.history:
         return
     lost, dice = result.best_epoch, result.best_dice
-    damage = _damage(folder / f"epoch-{lost:04d}", model)
+    damage = _damage(checkpoint_path(folder, lost), model)
     if damage is None:
         return
     known = {entry["epoch"] for entry in result.history}

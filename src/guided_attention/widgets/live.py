@@ -16,6 +16,7 @@ from guided_attention.files import write_bytes
 from guided_attention.models.stored.onnx import Exported, export_network, export_weights
 from guided_attention.models.stored.onnx_weights import WEIGHTS
 from guided_attention.models.stored.weights import in_half_precision
+from guided_attention.paths import weights_file
 from guided_attention.widgets.live_data import RUNTIME_FILES, Image, input_of, live_data, runtime_folder, slices_of
 from guided_attention.widgets.shared.base import GuidedWidget
 from guided_attention.widgets.shared.pack import unpack
@@ -103,7 +104,7 @@ class LiveNetwork(GuidedWidget):
             As for `guided_attention.models.stored.onnx.export_weights`.
         """
         exported, model, spec = export_weights(path)
-        file = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+        file = weights_file(path)
         urls = {"runtime": runtime, "weights": weights or f"../{file.resolve().parent.name}/{file.name}"}
         return cls._make(exported, model, images, urls, spec.inputs)
 

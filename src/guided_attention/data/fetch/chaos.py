@@ -13,6 +13,7 @@ from pathlib import Path
 from guided_attention.data.fetch.resume import download, is_file
 from guided_attention.data.fetch.unpack import demand_space, unpack
 from guided_attention.errors import DataError
+from guided_attention.paths import data_folder
 
 __all__ = ["CHAOS_TRAIN", "Archive", "fetch_chaos"]
 
@@ -59,7 +60,7 @@ CHAOS_TRAIN = Archive(
 
 
 def fetch_chaos(
-    out: str | Path = "data/chaos",
+    out: str | Path | None = None,
     archive: Archive = CHAOS_TRAIN,
     *,
     keep_archive: bool = False,
@@ -74,7 +75,8 @@ def fetch_chaos(
 
     Parameters
     ----------
-    out : str or Path
+    out : str or Path, optional
+        Default ``chaos`` in `guided_attention.paths.data_folder`.
         Gets the archive's folder, ``out/Train_Sets``; `open_source` takes ``out``.
     archive : Archive
         What to fetch.
@@ -98,7 +100,7 @@ def fetch_chaos(
         If the disk is too small, the server refuses or keeps failing, the checksum is wrong, the archive would write
         outside ``out``, or ``out`` holds something else.
     """
-    out = Path(out)
+    out = data_folder("chaos") if out is None else Path(out)
     target, zipped = out / archive.top, out / f"{archive.top}.zip"
     if target.exists():
         _demand_same(target, archive)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from guided_attention.errors import SettingsError, require_choice
-from guided_attention.paths import home
+from guided_attention.paths import data_folder
 
 __all__ = ["PRESETS", "SUBJECT_IDS", "PhantomSettings", "phantom_folder", "phantom_settings", "subject_ids"]
 
@@ -108,10 +107,5 @@ def subject_ids(count: int) -> tuple[int, ...]:
 
 
 def phantom_folder() -> Path:
-    """Return where the synthetic set is kept unless told otherwise.
-
-    ``phantom`` in the folder that the environment variable ``GUIDED_ATTENTION_DATA`` names; without it
-    ``data/phantom`` in the repository, or in the working directory where the package is installed without one.
-    """
-    named = os.environ.get("GUIDED_ATTENTION_DATA")
-    return (Path(named) if named else home() / "data") / "phantom"
+    """Return where the synthetic set is kept unless told otherwise: `guided_attention.paths.data_folder`."""
+    return data_folder("phantom")

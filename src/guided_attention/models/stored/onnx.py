@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from guided_attention.errors import SettingsError, require_extra
 from guided_attention.models.attention import PositionAttention
 from guided_attention.models.stored.onnx_weights import WEIGHTS, first_names, point_into, strip
-from guided_attention.models.stored.weights import ModelSpec, load_network, weights_file
+from guided_attention.models.stored.weights import ModelSpec, load_network, weights_bytes
+from guided_attention.paths import weights_file
 
 __all__ = ["Exported", "export_network", "export_weights", "run_exported"]
 
@@ -79,8 +80,7 @@ def export_weights(
     MissingExtraError, SettingsError
         As for `export_network`.
     """
-    path = Path(path)
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = weights_file(path)
     model, spec = load_network(path)
     size = spec.inputs.get("size") if size is None else size
     if size is None:
@@ -111,7 +111,7 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
     -----
     Shown by `guided_attention.widgets.LiveNetwork`.
     """
-    return _export(model, size, in_channels, weights_file(model, half=True))
+    return _export(model, size, in_channels, weights_bytes(model, half=True))
 
 
 def run_exported(exported: Exported, image: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,27 +7,19 @@ synthetic abdomens for minutes: to look into, not to use.
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 
 from torch import nn
 
 from guided_attention.errors import CheckpointError, require_choice
 from guided_attention.models.stored.weights import ModelSpec, load_network
-from guided_attention.paths import REPOSITORY, carried
+from guided_attention.paths import REPOSITORY, WEIGHTS, weights_folder
 
-__all__ = ["PRETRAINED", "load_pretrained", "pretrained_path", "weights_folder"]
+__all__ = ["PRETRAINED", "load_pretrained", "pretrained_path"]
 
 #: Names that `load_pretrained` knows: with guidance, and without.
 PRETRAINED = ("ms-dual-guided", "ms-dual")
-_FOLDER = "book/weights/phantom-t1dual-in"
-_ADDRESS = f"{REPOSITORY}/raw/main/{_FOLDER}/"
-
-
-def weights_folder() -> Path | None:
-    """Return ``book/weights/phantom-t1dual-in`` of the checkout that the package runs from, or None."""
-    folder = carried(_FOLDER)
-    return folder if folder.is_dir() else None
+_ADDRESS = f"{REPOSITORY}/raw/main/{WEIGHTS}/"
 
 
 def pretrained_path(name: str = "ms-dual-guided", folder: str | Path | None = None, address: str = _ADDRESS) -> Path:
@@ -75,9 +67,7 @@ def _file(name: str) -> str:
 
 def _digests() -> dict[str, str]:
     """Digests of the files by name, as they were published."""
-    return json.loads(
-        resources.files("guided_attention.models.stored").joinpath("pretrained.json").read_text(encoding="utf-8")
-    )
+    return json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def _fetch(name: str, address: str) -> Path:
@@ -93,5 +83,5 @@ def _fetch(name: str, address: str) -> Path:
         raise CheckpointError(
             f"{name}: its weights could not be fetched from {address} ({error}). Check the connection and call again; "
             f"what is fetched once is kept. Without a connection, copy {name}.safetensors and {name}.json from "
-            f"{_FOLDER} of {REPOSITORY} into any folder, and name it: load_pretrained({name!r}, folder=...)."
+            f"{WEIGHTS} of {REPOSITORY} into any folder, and name it: load_pretrained({name!r}, folder=...)."
         ) from error

@@ -15,8 +15,9 @@ from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, DamagedError, SettingsError
 from guided_attention.files import digest, read_json, write_bytes, write_text
 from guided_attention.models.stored.tensors import as_bytes, load_weights, weights_of
+from guided_attention.paths import weights_file
 
-__all__ = ["ModelSpec", "in_half_precision", "load_network", "save_network", "weights_file"]
+__all__ = ["ModelSpec", "in_half_precision", "load_network", "save_network", "weights_bytes"]
 
 #: Key of the digest in the JSON beside the weights; files written before there was one are believed without.
 _DIGEST = "digest"
@@ -82,13 +83,13 @@ def save_network(path: str | Path, model: nn.Module, spec: ModelSpec, *, half: b
     SettingsError
         If half precision does not reach as far as a weight.
     """
-    path, content = Path(path), weights_file(model, half=half)
+    path, content = Path(path), weights_bytes(model, half=half)
     described = {**asdict(spec), _DIGEST: digest(content)}
     write_text(path.with_suffix(".json"), json.dumps(described, indent=2) + "\n")
     return write_bytes(path, content)
 
 
-def weights_file(model: nn.Module, *, half: bool) -> bytes:
+def weights_bytes(model: nn.Module, *, half: bool) -> bytes:
     """Return the content of the .safetensors file that `save_network` writes."""
     return as_bytes(_half_weights(model) if half else weights_of(model))
 
@@ -127,7 +128,7 @@ def load_network(path: str | Path, device: str = "cpu", written: str | None = No
     Parameters
     ----------
     path : path
-        The .safetensors file, or the folder of a run, in which it is called ``model.safetensors``.
+        The .safetensors file, or the folder of a run.
     device : str
         Where to put it.
     written : str, optional
@@ -144,9 +145,7 @@ def load_network(path: str | Path, device: str = "cpu", written: str | None = No
         If a file is missing or damaged, weights and description do not fit each other, a weight is NaN or infinite,
         or the network tells other classes apart than `CLASSES`.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.safetensors"
+    path = weights_file(path)
     found = read_json(path.with_suffix(".json"))
     try:
         own = found.pop(_DIGEST, None)
