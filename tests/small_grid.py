@@ -7,6 +7,7 @@ from pathlib import Path
 from data_factory import Scan, write_scan
 from guided_attention.experiments.job import Job
 from guided_attention.experiments.trial import Trial
+from guided_attention.training.changes import Changes
 
 
 def write_tiny_set(root: Path, subjects: int = 4) -> Path:
@@ -21,4 +22,6 @@ def tiny_job(data: Path, home: Path, model: str = "pam", fold: int = 0, seed: in
     """Job on one thread of the processor, with ``home/runs`` and ``home/results``."""
     runs, results = str(home / "runs"), str(home / "results")
     trial = Trial(model, fold, seed)
-    return Job(trial, str(data), "T1DUAL", "in", "quick", epochs, runs, results, accelerator="cpu", threads=1)
+    return Job(
+        trial, str(data), "T1DUAL", "in", "quick", Changes(epochs=epochs), runs, results, accelerator="cpu", threads=1
+    )

@@ -17,6 +17,7 @@ __all__ = [
     "GuidedAttentionError",
     "MissingExtraError",
     "NotFiniteError",
+    "OutOfTimeError",
     "SettingsError",
     "require_choice",
     "require_extra",
@@ -45,6 +46,10 @@ class DamagedError(CheckpointError):
 
 class NotFiniteError(GuidedAttentionError, ArithmeticError):
     """A computation gave NaN or infinity: nothing that follows from it may be kept."""
+
+
+class OutOfTimeError(GuidedAttentionError):
+    """The time that was given is over; what was done is kept, and the same command goes on from there."""
 
 
 class MissingExtraError(GuidedAttentionError, ImportError):

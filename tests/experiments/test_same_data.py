@@ -136,7 +136,7 @@ class TestFit:
 
         chosen = replace(SETTINGS, epochs=1)
         with monkeypatch.context() as patch:
-            patch.setattr("guided_attention.training.checkpoints.save_checkpoint", without_data)
+            patch.setattr("guided_attention.training.kept.save_checkpoint", without_data)
             fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
         assert fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False).resumed_from == 1
 

@@ -25,6 +25,7 @@ from guided_attention.models.stored.pretrained import load_pretrained, weights_f
 from guided_attention.models.stored.tensors import as_bytes, weights_of
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
 from guided_attention.training import checkpoints
+from guided_attention.training.devices import Where
 from guided_attention.training.loop import fit
 from guided_attention.training.settings import FitSettings, InputSettings
 from small_volumes import small_volume
@@ -48,7 +49,7 @@ class Wrapped(torch.nn.Sequential):
 
 
 def train(folder, model=None, settings=SETTINGS):
-    return fit(model or network(), TRAIN, VALIDATION, settings, folder, accelerator="cpu", progress=False)
+    return fit(model or network(), TRAIN, VALIDATION, settings, folder, where=Where("cpu"), progress=False)
 
 
 def poisoned(step, value=float("nan")):
@@ -68,14 +69,14 @@ def stopped(folder, epochs, monkeypatch, dices=None, settings=SETTINGS):
     with monkeypatch.context() as patch:
         if dices is not None:
             scores = iter(dices)
-            patch.setattr("guided_attention.training.validation.validate", lambda *_: {"mean": next(scores)})
+            patch.setattr("guided_attention.training.loop.validate", lambda *_: {"mean": next(scores)})
 
         def save(place, epoch, *rest):
             if epoch > epochs:
                 raise KeyboardInterrupt
             return checkpoints.save_checkpoint(place, epoch, *rest)
 
-        patch.setattr("guided_attention.training.checkpoints.save_checkpoint", save)
+        patch.setattr("guided_attention.training.kept.save_checkpoint", save)
         with pytest.raises(KeyboardInterrupt):
             train(folder, settings=settings)
 
@@ -242,7 +243,7 @@ class TestDamage:
             "epoch-0004",
         }
         spoil(tmp_path / "checkpoints" / "epoch-0001")
-        monkeypatch.setattr("guided_attention.training.validation.validate", lambda *_: {"mean": 0.55})
+        monkeypatch.setattr("guided_attention.training.loop.validate", lambda *_: {"mean": 0.55})
         with caplog.at_level(logging.WARNING):
             result = train(tmp_path, settings=five)
         assert "epoch-0001" in caplog.text
@@ -254,7 +255,7 @@ class TestDamage:
     def test_a_lost_best_epoch_stays_lost(self, tmp_path, monkeypatch, caplog):
         stopped(tmp_path, 2, monkeypatch, [0.9, 0.5, 0.7])
         flip(tmp_path / "checkpoints" / "epoch-0001" / "model.safetensors")
-        monkeypatch.setattr("guided_attention.training.validation.validate", lambda *_: {"mean": 0.55})
+        monkeypatch.setattr("guided_attention.training.loop.validate", lambda *_: {"mean": 0.55})
         train(tmp_path)
         caplog.clear()
         assert train(tmp_path).best_epoch == 3

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from guided_attention.data import Augmentation, Draw, SliceDataset
 from guided_attention.models import build_model
 from guided_attention.training.batches import DeviceBatches, EpochBatches, as_tensor, augment
+from guided_attention.training.devices import Where
 from guided_attention.training.loop import fit
 from guided_attention.training.settings import FitSettings, InputSettings
 from small_volumes import small_volume
@@ -92,7 +93,7 @@ def test_trains_the_same_network():
     for resident in (False, True):
         torch.manual_seed(0)
         model = build_model("unet", channels=4)
-        result = fit(model, VOLUMES, VOLUMES[:1], replace(settings), resident=resident, progress=False)
+        result = fit(model, VOLUMES, VOLUMES[:1], replace(settings), where=Where(resident=resident), progress=False)
         found.append((model.state_dict(), [entry["loss"] for entry in result.history]))
     assert found[0][1] == found[1][1]
     for name, value in found[0][0].items():

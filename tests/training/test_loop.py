@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
 
@@ -19,17 +19,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guided_attention.data import Augmentation
-from guided_attention.errors import CheckpointError, NotFiniteError, SettingsError
+from guided_attention.errors import CheckpointError, NotFiniteError, OutOfTimeError, SettingsError
+from guided_attention.experiments.record import record_path
 from guided_attention.models import build_model
 from guided_attention.models.stored.tensors import load_weights
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
 from guided_attention.training import checkpoints
 from guided_attention.training.batches import EpochBatches
+from guided_attention.training.changes import Changes, vary
 from guided_attention.training.checkpoints import latest_checkpoint
+from guided_attention.training.devices import Where
 from guided_attention.training.history import FitResult, as_csv
 from guided_attention.training.loop import fit
 from guided_attention.training.schedule import learning_rate
-from guided_attention.training.settings import PRESETS, get_preset, vary
+from guided_attention.training.settings import PRESETS, get_preset
 from learning import key_biases
 from small_training import LONG, SETTINGS, TRAIN, VALIDATION, network
 
@@ -113,7 +116,7 @@ class TestFit:
     def test_learning_rate_is_halved_after_patience_epochs_without_better(self, tmp_path, monkeypatch):
         """Best at epoch 2 and patience 3: epochs 6, 9 train with half and a quarter of the rate."""
         dices = iter([0.1, 0.5] + [0.4] * 9)
-        monkeypatch.setattr("guided_attention.training.validation.validate", lambda *_: {"mean": next(dices)})
+        monkeypatch.setattr("guided_attention.training.loop.validate", lambda *_: {"mean": next(dices)})
         chosen = replace(SETTINGS, epochs=10, patience=3, learning_rate=0.008)
         result = fit(network(), TRAIN[:1], VALIDATION, chosen, tmp_path, progress=False)
         rates = [entry["learning_rate"] for entry in result.history]
@@ -122,7 +125,7 @@ class TestFit:
     def test_trains_the_whole_guided_network(self, monkeypatch):
         """All terms of eq. 11 fall, and every parameter moves that can learn."""
         dices = iter([0.1, 0.2, 0.3, 0.4])  # the last epoch is the best, so that its weights come back
-        monkeypatch.setattr("guided_attention.training.validation.validate", lambda *_: {"mean": next(dices)})
+        monkeypatch.setattr("guided_attention.training.loop.validate", lambda *_: {"mean": next(dices)})
         model = family_member()
         start = weights(model)
         result = fit(model, TRAIN, VALIDATION, replace(SETTINGS, epochs=4, patience=9), progress=False)
@@ -170,7 +173,7 @@ class TestResume:
             return checkpoints.save_checkpoint(folder, epoch, *rest)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("guided_attention.training.checkpoints.save_checkpoint", stop_in_epoch_3)
+            patch.setattr("guided_attention.training.kept.save_checkpoint", stop_in_epoch_3)
             with pytest.raises(KeyboardInterrupt):
                 fit(network(), TRAIN, VALIDATION, SETTINGS, tmp_path / "cut", progress=False)
         assert latest_checkpoint(tmp_path / "cut" / "checkpoints").name == "epoch-0002"
@@ -180,6 +183,19 @@ class TestResume:
         assert_same_bits(weights(resumed), weights(whole))
         timeless = [[{k: v for k, v in e.items() if k != "seconds"} for e in r.history] for r in (result, expected)]
         assert timeless[0] == timeless[1]
+
+    def test_when_the_time_is_over_it_stops_with_a_checkpoint_and_goes_on(self, tmp_path):
+        """One epoch for each call whose time is over already; in the end the weights of an uninterrupted run."""
+        whole, resumed = network(), network()
+        fit(whole, TRAIN, VALIDATION, SETTINGS, progress=False)
+        for done in range(1, SETTINGS.epochs):
+            with pytest.raises(OutOfTimeError, match=f"stopped after epoch {done} of {SETTINGS.epochs}"):
+                fit(resumed, TRAIN, VALIDATION, SETTINGS, tmp_path, where=Where(until=0.0), progress=False)
+            assert latest_checkpoint(tmp_path / "checkpoints").name == f"epoch-{done:04d}"
+        fit(resumed, TRAIN, VALIDATION, SETTINGS, tmp_path, where=Where(until=0.0), progress=False)
+        assert_same_bits(weights(resumed), weights(whole))
+        with pytest.raises(SettingsError, match="until needs out_dir"):
+            fit(resumed, TRAIN, VALIDATION, SETTINGS, where=Where(until=0.0), progress=False)
 
     def test_a_half_written_checkpoint_is_no_checkpoint(self, tmp_path):
         folder = tmp_path / "checkpoints"
@@ -223,7 +239,7 @@ class TestResume:
         chosen = replace(SETTINGS, epochs=2)
         with monkeypatch.context() as patch:
             patch.setattr(
-                "guided_attention.training.loop.as_csv", lambda history: 1 / 0 if len(history) > 1 else "short"
+                "guided_attention.training.history.as_csv", lambda history: 1 / 0 if len(history) > 1 else "short"
             )
             with pytest.raises(ZeroDivisionError):
                 fit(network(), TRAIN, VALIDATION, chosen, tmp_path, progress=False)
@@ -378,6 +394,12 @@ class TestSchedule:
         assert rates[5] == pytest.approx(cosine.learning_rate / 2)
 
 
+def _flat(fit):
+    """Settings by name, those of the inputs and of the augmentation among them."""
+    plain = fit.as_dict()
+    return {**plain, **plain.pop("inputs"), **(plain["augmentation"] or {})}
+
+
 class TestSettings:
     def test_presets_are_what_they_say(self):
         paper = get_preset("paper").fit
@@ -396,10 +418,41 @@ class TestSettings:
 
     def test_a_varied_preset_says_so_in_its_name(self):
         quick = get_preset("quick")
-        varied = vary(quick, epochs=3, precision="bf16-mixed", learning_rate=1e-4)
+        varied = vary(quick, Changes(epochs=3, precision="bf16-mixed", learning_rate=1e-4))
         assert varied.name == "quick-epochs3-bf16-rate0.0001"
         assert varied.fit == replace(quick.fit, epochs=3, precision="bf16-mixed", learning_rate=1e-4)
-        assert vary(quick, epochs=quick.fit.epochs) == quick
+        assert vary(quick, Changes(epochs=quick.fit.epochs, how="resample")) == quick == vary(quick, Changes())
+
+    def test_every_change_changes_the_settings_and_the_name_of_the_folder(self):
+        """So two runs of different settings never meet in one folder; the name is a plain one for every file system."""
+        paper = get_preset("paper")
+        values = {
+            "epochs": 3,
+            "batch_size": 2,
+            "size": 96,
+            "how": "resample",
+            "normalisation": "zscore",
+            "learning_rate": 1.25e-7,
+            "precision": "bf16-mixed",
+            "weight_decay": 0.01,
+            "schedule": "cosine",
+            "patience": 7,
+            "factor": 0.1,
+            "flips": False,
+            "augmentation": False,
+        }
+        assert set(values) == {field.name for field in fields(Changes)}
+        varied = [vary(paper, Changes(**{name: value})) for name, value in values.items()]
+        assert len({preset.name for preset in varied}) == len(values)
+        for (name, value), preset in zip(values.items(), varied, strict=True):
+            before, now = _flat(paper.fit), _flat(preset.fit)
+            assert before != now, name
+            assert now.get(name, value) == value or name == "augmentation"
+            assert record_path("results", preset.name, "unet", 0, 0).parts[1] == preset.name
+        everything = vary(paper, Changes(**values))
+        assert everything.name == (
+            "paper-epochs3-bf16-rate1.25e-07-batch2-size96-resample-zscore-decay0.01-cosine-patience7-factor0.1-plain"
+        )
 
     def test_unknown_preset_lists_the_known(self):
         with pytest.raises(SettingsError, match="choose one of 'paper', 'quick', 'widget'"):
@@ -458,17 +511,23 @@ SHARED = textwrap.dedent("""
     import torch
     torch.set_num_threads(1)
     sys.path.insert(0, sys.argv[1])
-    from dataclasses import replace
+    from dataclasses import fields, replace
     import small_training as t
-    from guided_attention.training import fit
-    model = t.network()
-    model.drop = torch.nn.Identity()
-    devices = int(sys.argv[3])
+    from guided_attention.training import Where, fit
+
+    class Watch(torch.nn.Module):  # draws as dropout does, and keeps what it draws instead of using it
+        def forward(self, x):
+            if self.training:
+                drawn.append(torch.nn.functional.dropout(torch.ones(64)).tolist())
+            return x
+
+    drawn, model = [], t.network()
+    model.drop = Watch()
+    where = Where("cpu", int(sys.argv[3]))
     settings = replace(t.SETTINGS, patience=1)
-    result = fit(model, t.TRAIN, t.VALIDATION, settings, sys.argv[2], accelerator="cpu", devices=devices,
-                   progress=False)
+    result = fit(model, t.TRAIN, t.VALIDATION, settings, sys.argv[2], where=where, progress=False)
     with open(sys.argv[2] + "-rank" + os.environ.get("LOCAL_RANK", "0"), "w") as file:
-        json.dump([result.best_epoch, result.history], file)
+        json.dump([result.best_epoch, result.history, drawn], file)
 """)
 
 
@@ -491,8 +550,13 @@ def test_two_processes_train_as_one_does(tmp_path):
         state = json.loads((folder / "checkpoints" / "epoch-0004" / "state.json").read_text())
         losses.append([entry["loss"] for entry in state["history"]])
     alone, shared = losses
-    ranks = [json.loads((tmp_path / f"2-rank{rank}").read_text()) for rank in range(2)]
-    decisions = [(best, [(e["dice"], e["learning_rate"]) for e in history]) for best, history in ranks]
+    (_, _, only), *ranks = [json.loads((tmp_path / name).read_text()) for name in ("1-rank0", "2-rank0", "2-rank1")]
+    decisions = [(best, [(e["dice"], e["learning_rate"]) for e in history]) for best, history, _ in ranks]
     assert decisions[0] == decisions[1]
     assert alone[-1] < alone[0]
     np.testing.assert_allclose(shared, alone, rtol=0.05)
+    # Dropout: the first process draws what one alone does, the second something else in every step.
+    first, second = (drawn for _, _, drawn in ranks)
+    assert first == only
+    assert len(first) == len(second) > 0
+    assert all(one != other for one, other in zip(first, second, strict=True))

@@ -3,125 +3,227 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from guided_attention.cli.data import Phase, SequenceName, open_data
-from guided_attention.errors import SettingsError
+import torch
+from tyro.conf import OmitArgPrefixes
 
-if TYPE_CHECKING:
-    from guided_attention.experiments.job import Outcome
-    from guided_attention.experiments.plan import Planned
-    from guided_attention.experiments.run_record import Record
+from guided_attention.cli.options import Data
+from guided_attention.data import DataSource
+from guided_attention.errors import SettingsError, require_choice
+from guided_attention.experiments import cluster, local
+from guided_attention.experiments.job import AGAIN, Job, Outcome, Stretch
+from guided_attention.experiments.plan import Planned, clear, plan, plan_table, restore, weights_for
+from guided_attention.experiments.release import best_run, export_half
+from guided_attention.experiments.run_record import Record
+from guided_attention.experiments.same_data import name_by_data
+from guided_attention.experiments.trial import Trial, choose_fold
+from guided_attention.models import MODELS
+from guided_attention.training.changes import Changes
 
 __all__ = ["experiment", "outcome_table"]
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Which trials.
+
+    Parameters
+    ----------
+    models : str
+        Names with commas between them, or the word all.
+    folds : str
+        Numbers with commas between them.
+    seeds : str
+        Numbers with commas between them.
+    preset : str
+        quick (128 x 128, small networks, minutes on a processor) or paper (the published protocol).
+    fresh : bool
+        Trials without a record start from nothing: what their run's folder holds is deleted.
+    """
+
+    models: str = "all"
+    folds: str = "0,1,2"
+    seeds: str = "0"
+    preset: str = "quick"
+    fresh: bool = False
+
+    def trials(self, source: DataSource) -> list[Trial]:
+        """Fold by fold, so that networks can be compared early; a fold that does not exist raises."""
+        models, folds, seeds = _models(self.models), _numbers("folds", self.folds), _numbers("seeds", self.seeds)
+        for fold in folds:
+            choose_fold(source, fold)
+        return [Trial(model, fold, seed) for seed, fold, model in product(seeds, folds, models)]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What is read and written besides the data.
+
+    Parameters
+    ----------
+    results : Path
+        Folder of the records, RESULTS/DATASET/MODEL/foldK-seedS.json.
+    runs : Path
+        Folder of checkpoints and weights.
+    weights : Path, optional
+        File with ImageNet weights, or a folder with one per backbone (resnet101-63fe2227.pth).
+    export : Path, optional
+        In the end, write the best run of each network in half precision to EXPORT/DATASET/MODEL.safetensors; the best
+        in validation, never in test. What half precision costs is measured and stands in the JSON beside it.
+    """
+
+    results: Path = Path("results")
+    runs: Path = Path("runs")
+    weights: Path | None = None
+    export: Path | None = None
+
+
+@dataclass(frozen=True)
+class Machines:
+    """On what, and for how long.
+
+    Parameters
+    ----------
+    accelerator : str
+        auto, cpu or cuda.
+    workers : int
+        Trials side by side on this machine, one process each. GPUs are dealt out in turn, so with more workers than
+        GPUs several share one. (One training on several devices is train --devices.)
+    threads : int, optional
+        Threads of the processor, shared by the workers; with --ray, of each trial.
+    minutes : float, optional
+        Begin nothing that cannot finish in this time, and stop whatever runs with the checkpoint of its last epoch
+        that does: the same command goes on there. How long a trial takes is read from epochs of the same network and
+        preset. One that no stretch of this length could finish begins when nothing else fits.
+    ray : str, optional
+        Run on a Ray cluster: auto, or its address HOST:PORT. Data and runs must lie in shared storage.
+    retries : int
+        How often a trial is run again on the cluster after its process or machine died.
+    """
+
+    accelerator: str = "auto"
+    workers: int = 1
+    threads: int | None = None
+    minutes: float | None = None
+    ray: str | None = None
+    retries: int = 3
+
+    def check(self) -> None:
+        """Raise a `SettingsError` or `MissingExtraError` for what cannot work, before anything is read."""
+        for name in ("threads", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"{name}={value} must be 1 or more.")
+        if self.minutes is not None and not self.minutes > 0:
+            raise SettingsError(f"minutes={self.minutes} must be greater than 0.")
+        if self.ray is not None:
+            cluster.require_ray()
+
+    def threads_each(self) -> int:
+        """Threads of one trial."""
+        if self.ray is not None:
+            return self.threads or 1
+        return max(1, (self.threads or torch.get_num_threads()) // self.workers)
+
+
 def experiment(
-    data: str = "phantom",
-    preset: str = "quick",
-    models: str = "all",
-    folds: str = "0,1,2",
-    seeds: str = "0",
-    results: Path = Path("results"),
-    runs: Path = Path("runs"),
-    sequence: SequenceName = "T1DUAL",
-    phase: Phase = "in",
-    epochs: int | None = None,
-    weights: Path | None = None,
-    accelerator: str = "auto",
-    workers: int = 1,
-    threads: int | None = None,
-    ray: str | None = None,
-    retries: int = 3,
+    grid: OmitArgPrefixes[Grid] = Grid(),
+    changes: OmitArgPrefixes[Changes] = Changes(),
+    data: OmitArgPrefixes[Data] = Data(),
+    folders: OmitArgPrefixes[Folders] = Folders(),
+    machines: OmitArgPrefixes[Machines] = Machines(),
     dry_run: bool = False,
-    fresh: bool = False,
 ) -> None:
     """Train and evaluate every model on every fold with every seed, and write a record each.
 
     Prints its plan first. Finished trials are skipped, interrupted ones go on from their last checkpoint when the same
-    command is given again, and one that fails does not stop the others: the command then ends with status 1. A
-    deleted record is copied again from its run's folder; with --fresh the trial is trained again. Runs and records are
-    known by their data, not by the name of their folder: other images or labels get folders DATASET-DIGEST.
+    command is given again, and one that fails does not stop the others. A deleted record is copied again from its run's
+    folder; with --fresh the trial is trained again. Runs and records are known by their data, not by the name of their
+    folder: other images or labels get folders DATASET-DIGEST.
+
+    The command ends with status 0 if every trial has its record, 1 if one failed, and 75 if none failed but --minutes
+    left something for the next call.
 
     Args:
-        data: A CHAOS tree, a folder of NIfTI files, or the word phantom (made on first use).
-        preset: quick (128 x 128, small networks, minutes on a processor) or paper (the published protocol).
-        models: Names with commas between them, or the word all.
-        folds: Numbers with commas between them.
-        seeds: Numbers with commas between them.
-        results: Folder of the records, RESULTS/DATASET/MODEL/foldK-seedS.json.
-        runs: Folder of checkpoints and weights.
-        sequence: Sequence of a CHAOS tree.
-        phase: In-phase or out-of-phase images of T1-DUAL.
-        epochs: Another number of epochs than the preset's.
-        weights: File with ImageNet weights, or a folder with one per backbone (resnet101-63fe2227.pth).
-        accelerator: auto, cpu or cuda.
-        workers: Trials side by side on this machine, one process and one GPU each. (One training on several devices is
-            train --devices.)
-        threads: Threads of the processor, shared by the workers; with --ray, of each trial.
-        ray: Run on a Ray cluster: auto, or its address HOST:PORT. Data and runs must lie in shared storage.
-        retries: How often a trial is run again on the cluster after its process or machine died.
         dry_run: Only print the plan.
-        fresh: Trials without a record start from nothing: what their run's folder holds is deleted.
     """
-    from guided_attention.experiments import cluster
-    from guided_attention.experiments import local as grid_local
-    from guided_attention.experiments import plan as grid
-    from guided_attention.experiments.job import Job, Outcome
-    from guided_attention.experiments.same_data import name_by_data
-
-    if ray is not None:
-        cluster.require_ray()
-    chosen = _models(models), _numbers("folds", folds), _numbers("seeds", seeds)
-    source, notice = name_by_data(open_data(data, sequence, phase), runs, results)
-    common = {
-        "data": str(source.path.resolve()),
-        "sequence": sequence,
-        "phase": phase,
-        "preset": preset,
-        "epochs": epochs,
-        "runs": str(runs.resolve()),
-        "results": str(results.resolve()),
-        "accelerator": accelerator,
-        "threads": _threads(threads, workers, ray is not None),
-        "dataset": source.name,
-    }
-    jobs = [Job(trial, **common) for trial in _trials(*chosen, source)]
-    jobs = [replace(job, weights=grid.weights_for(weights, job)) for job in jobs]
-    found = grid.plan(jobs, source, results, fresh=fresh)
+    machines.check()
+    stretch = None if machines.minutes is None else Stretch.of_minutes(machines.minutes)
+    source, notice = name_by_data(data.open(), folders.runs, folders.results)
+    jobs = [
+        Job(
+            trial,
+            data=str(source.path.resolve()),
+            sequence=data.sequence,
+            phase=data.phase,
+            preset=grid.preset,
+            changes=changes,
+            runs=str(folders.runs.resolve()),
+            results=str(folders.results.resolve()),
+            accelerator=machines.accelerator,
+            threads=machines.threads_each(),
+            dataset=source.name,
+            stretch=stretch,
+        )
+        for trial in grid.trials(source)
+    ]
+    jobs = [replace(job, weights=weights_for(folders.weights, job)) for job in jobs]
+    found = plan(jobs, source, folders.results, fresh=grid.fresh)
     if notice:
         print(notice)
-    print(f"{source.name}, preset {jobs[0].settings.name}, results {results}, runs {runs}")
-    print(grid.plan_table(found), flush=True)
+    print(f"{source.name}, preset {jobs[0].settings.name}, results {folders.results}, runs {folders.runs}")
+    print(plan_table(found), flush=True)
     if dry_run:
         return
+    outcomes = _run_all(found, grid.fresh, machines)
+    print(outcome_table(found, outcomes), flush=True)
+    if folders.export is not None:
+        _export(found, source, folders.export, machines)
+    if any(outcome.error for outcome in outcomes):
+        raise SystemExit(1)
+    if any(outcome.left for outcome in outcomes):
+        raise SystemExit(AGAIN)
+
+
+def _run_all(found: Sequence[Planned], fresh: bool, machines: Machines) -> list[Outcome]:
+    """Do what there is to do, and say so; outcomes in the order of the plan."""
     outcomes = {entry.job: Outcome(entry.job, entry.record) for entry in found if entry.status == "finished"}
     waiting = [entry for entry in found if entry.status in ("half-finished", "to do")]
     if waiting:
         print("data checked: nothing wrong", flush=True)
     if fresh:
         for entry in waiting:
-            grid.clear(entry)
+            clear(entry)
     for entry in found:
         if entry.status == "to restore":
-            outcomes[entry.job] = Outcome(entry.job, grid.restore(entry))
+            outcomes[entry.job] = Outcome(entry.job, restore(entry))
 
     def report(outcome: Outcome) -> None:
         outcomes[outcome.job] = outcome
-        said = f"FAILED: {outcome.error}" if outcome.record is None else _score(outcome.record)
+        said = outcome.left or (f"FAILED: {outcome.error}" if outcome.record is None else _score(outcome.record))
         print(f"[{len(outcomes)}/{len(found)}] {outcome.job}: {said}", flush=True)
 
-    if ray is None:
-        grid_local.run_here(waiting, workers, accelerator, report)
+    if machines.ray is None:
+        local.run_here(waiting, machines.workers, machines.accelerator, report)
     elif waiting:
-        cluster.run_on_ray(waiting, ray, accelerator, retries, report)
-    print(outcome_table(found, [outcomes[entry.job] for entry in found]))
-    failed = [outcome for outcome in outcomes.values() if outcome.record is None]
-    if failed:
-        raise SystemExit(1)
+        cluster.run_on_ray(waiting, machines.ray, machines.accelerator, machines.retries, report)
+    return [outcomes[entry.job] for entry in found]
+
+
+def _export(found: Sequence[Planned], source: DataSource, out: Path, machines: Machines) -> None:
+    """Write the best run of each network in half precision; a network without a finished run here is named."""
+    device = "cuda" if machines.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    for model in dict.fromkeys(entry.job.trial.model for entry in found):
+        folder = best_run([entry.folder for entry in found if entry.job.trial.model == model])
+        if folder is None:
+            print(f"{model}: nothing to export, because no run of it is finished here")
+            continue
+        notes = export_half(folder, source, out, device)
+        lost = notes["test_dice_float32"] - notes["test_dice_float16"]
+        print(f"{model}: {folder.name} exported in half precision, which costs {lost:.4f} of the mean test DSC")
 
 
 def outcome_table(found: Sequence[Planned], outcomes: Sequence[Outcome]) -> str:
@@ -137,11 +239,14 @@ def outcome_table(found: Sequence[Planned], outcomes: Sequence[Outcome]) -> str:
         trial, record = outcome.job.trial, outcome.record
         start = f"{trial.model:<16}{trial.fold:>5}{trial.seed:>5}"
         if record is None:
-            lines.append(f"{start}{'-':>10}{'-':>9}  failed")
+            lines.append(f"{start}{'-':>10}{'-':>9}  {outcome.left or 'failed'}")
             continue
         before = {"finished": "finished before", "to restore": "restored from its run"}.get(entry.status, "")
         lines.append(f"{start}{record.summary['mean']['dsc'].mean:>10.3f}{_seconds(record):>9.0f}  {before}")
-    lines += [f"{o.job} failed: {o.error}" for o in outcomes if o.record is None]
+    lines += [f"{o.job} failed: {o.error}" for o in outcomes if o.error]
+    left = sum(bool(outcome.left) for outcome in outcomes)
+    if left:
+        lines.append(f"left for the next call of the same command: {left} of {len(outcomes)} trials.")
     records = [o.record for o in outcomes if o.record is not None]
     if any(record.quick for record in records):
         lines.append("quick runs: they show that everything works, not how good a network is.")
@@ -159,9 +264,6 @@ def _seconds(record: Record) -> float:
 
 
 def _models(text: str) -> list[str]:
-    from guided_attention.errors import require_choice
-    from guided_attention.models import MODELS
-
     names = list(MODELS) if text == "all" else list(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
         require_choice("models", name, (*MODELS, "all"))
@@ -173,24 +275,3 @@ def _numbers(argument: str, text: str) -> list[int]:
     if not all(part.isdecimal() for part in parts):
         raise SettingsError(f"{argument}={text!r}: expected whole numbers with commas between them, such as 0,1,2.")
     return list(dict.fromkeys(int(part) for part in parts))
-
-
-def _trials(models, folds, seeds, source):
-    """Fold by fold, so that networks can be compared early; a fold that does not exist raises."""
-    from guided_attention.experiments.trial import Trial, choose_fold
-
-    for fold in folds:
-        choose_fold(source, fold)
-    return [Trial(model, fold, seed) for seed, fold, model in product(seeds, folds, models)]
-
-
-def _threads(threads: int | None, workers: int, cluster: bool) -> int:
-    """Threads of one trial."""
-    import torch
-
-    for name, value in (("threads", threads), ("workers", workers)):
-        if value is not None and value < 1:
-            raise SettingsError(f"{name}={value} must be 1 or more.")
-    if cluster:
-        return threads or 1
-    return max(1, (threads or torch.get_num_threads()) // workers)

@@ -6,15 +6,17 @@ on from its last checkpoint there. Records come back to the driver, which writes
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from guided_attention.errors import GuidedAttentionError, SettingsError, require_extra
+from guided_attention.errors import GuidedAttentionError, OutOfTimeError, SettingsError, require_extra
 from guided_attention.experiments.job import Job, Outcome, run_job
 from guided_attention.experiments.label_volumes import masks_path
 from guided_attention.experiments.plan import Planned
 from guided_attention.experiments.record import read_record
+from guided_attention.experiments.stretch import need, why_not
 from guided_attention.files import write_bytes
 
 __all__ = ["require_ray", "run_on_ray"]
@@ -86,7 +88,8 @@ def run_on_ray(
                 try:
                     outcome = _receive(entry, *ray.get(done))
                 except RayError as error:
-                    outcome = Outcome(entry.job, error=_reason(error))
+                    late = isinstance(getattr(error, "cause", None), OutOfTimeError)
+                    outcome = Outcome(entry.job, **{"left" if late else "error": _reason(error)})
                 ended.append(outcome)
                 on_end(outcome)
         return ended
@@ -98,6 +101,10 @@ def run_on_ray(
 def _work(text: str) -> tuple[bytes, bytes | None]:
     """Run a job on some machine of the cluster; returns the files that belong to ``results``."""
     job = Job.from_json(text)
+    if job.stretch is not None:
+        reason = why_not(need(job, job.folder(job.source().name)), job.stretch, time.time())
+        if reason:
+            raise OutOfTimeError(f"not started: {reason}")
     record = run_job(job)
     folder = job.folder(record.dataset.name)
     masks = (folder / "predictions.npz").read_bytes() if record.dataset.synthetic else None

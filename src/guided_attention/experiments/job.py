@@ -9,20 +9,41 @@ import json
 import os
 import sys
 import threading
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from guided_attention.data import DataSource, open_source
-from guided_attention.errors import GuidedAttentionError
+from guided_attention.errors import GuidedAttentionError, OutOfTimeError
 from guided_attention.experiments.run_record import Record
 from guided_attention.experiments.trial import Trial, run_folder
-from guided_attention.training.settings import Preset, get_preset, vary
+from guided_attention.training.changes import Changes, vary
+from guided_attention.training.devices import Where
+from guided_attention.training.settings import Preset, get_preset
 
-__all__ = ["Job", "Outcome", "main", "run_job"]
+__all__ = ["AGAIN", "Job", "Outcome", "Stretch", "main", "run_job"]
 
-#: What torchrun, Fabric and SLURM call a process that belongs to a group. A trial always trains alone.
-_GROUP = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-_GROUP_SLURM = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS")
+#: Status of a process that stopped because its time was over: the same command goes on (EX_TEMPFAIL of sysexits.h).
+AGAIN = 75
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """From ``begin`` to ``until``, in seconds since 1970: every machine of a cluster counts them alike."""
+
+    begin: float
+    until: float
+
+    @classmethod
+    def of_minutes(cls, minutes: float) -> Stretch:
+        """Return the stretch that begins now."""
+        now = time.time()
+        return cls(now, now + 60 * minutes)
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.until - self.begin
 
 
 @dataclass(frozen=True)
@@ -34,8 +55,9 @@ class Job:
     trial : Trial
     data, sequence, phase : str
         Arguments of `guided_attention.data.open_source`; the word phantom has become a folder.
-    preset : str; epochs : int or None
-        Preset, and another number of epochs than its own.
+    preset : str
+    changes : Changes
+        What is other than in the preset.
     runs : str
         Folder of all runs. On a cluster every machine sees it under this name.
     results : str or None
@@ -47,6 +69,8 @@ class Job:
     dataset : str or None
         Name under which runs of these data are kept, see `guided_attention.experiments.same_data.name_by_data`;
         None: the source's own.
+    stretch : Stretch or None
+        When its time is over.
     """
 
     trial: Trial
@@ -54,18 +78,19 @@ class Job:
     sequence: str
     phase: str
     preset: str
-    epochs: int | None
+    changes: Changes
     runs: str
     results: str | None
     weights: str | None = None
     accelerator: str = "auto"
     threads: int = 1
     dataset: str | None = None
+    stretch: Stretch | None = None
 
     @property
     def settings(self) -> Preset:
-        """The preset with its number of epochs; named as ``guided-attention train`` names it."""
-        return vary(get_preset(self.preset), epochs=self.epochs)
+        """The preset with its changes; named as ``guided-attention train`` names it."""
+        return vary(get_preset(self.preset), self.changes)
 
     def source(self) -> DataSource:
         """Open the data, under the name that the job gives them."""
@@ -87,16 +112,19 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """Read what `to_json` wrote."""
         found = json.loads(text)
-        return cls(**{**found, "trial": Trial(**found["trial"])})
+        stretch = found["stretch"] and Stretch(**found["stretch"])
+        nested = {"trial": Trial(**found["trial"]), "changes": Changes(**found["changes"]), "stretch": stretch}
+        return cls(**{**found, **nested})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its record, or why there is none."""
+    """How a job ended: with its record, with an error, or ``left`` for another stretch of time, and why."""
 
     job: Job
     record: Record | None = None
     error: str = ""
+    left: str = ""
 
 
 def run_job(job: Job) -> Record:
@@ -119,8 +147,6 @@ def run_job(job: Job) -> Record:
 
     from guided_attention.experiments.run import run_trial
 
-    for name in (*_GROUP, *_GROUP_SLURM):
-        os.environ.pop(name, None)
     torch.set_num_threads(job.threads)
     source = job.source()
     return run_trial(
@@ -130,7 +156,7 @@ def run_job(job: Job) -> Record:
         job.folder(source.name),
         results=job.results,
         weights=job.weights,
-        accelerator=job.accelerator,
+        where=Where(job.accelerator, until=job.stretch and job.stretch.until),
         progress=False,
     )
 
@@ -144,6 +170,9 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         run_job(Job.from_json(line))
+    except OutOfTimeError as error:
+        print(f"left: {error}", file=sys.stderr)
+        raise SystemExit(AGAIN) from None
     except (GuidedAttentionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

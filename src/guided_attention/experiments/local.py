@@ -16,9 +16,10 @@ from pathlib import Path
 import torch
 
 from guided_attention.errors import SettingsError
-from guided_attention.experiments.job import Outcome
+from guided_attention.experiments.job import AGAIN, Outcome
 from guided_attention.experiments.plan import Planned
 from guided_attention.experiments.record import read_record
+from guided_attention.experiments.stretch import choose, need, why_not
 from guided_attention.training.devices import require_devices
 
 __all__ = ["device_environment", "run_here"]
@@ -50,7 +51,7 @@ def run_here(
     Parameters
     ----------
     planned : sequence of Planned
-        In the order in which they start.
+        In the order in which they start; with a stretch of time in their jobs those that cannot finish are left out.
     workers : int
         Processes at a time. On GPUs worker i gets GPU i, and they share where there are more workers than GPUs.
     accelerator : {"auto", "cpu", "cuda"}
@@ -81,16 +82,19 @@ def run_here(
 
     try:
         while waiting or running:
-            while waiting and free:
-                entry = waiting.pop(0)
+            while free and (entry := _next(waiting)):
+                waiting.remove(entry)
                 try:
                     running.append(_start(entry, free[0], accelerator, command))
                 except OSError as error:  # no folder can be made for it: its own misfortune
                     close(Outcome(entry.job, error=str(error)))
                 else:
                     free.pop(0)
-            time.sleep(0.05)
-            for entry in [entry for entry in running if entry.process.poll() is not None]:
+            if not running:
+                break  # no time is left for those that wait
+            while not (over := [entry for entry in running if entry.process.poll() is not None]):
+                time.sleep(0.05)
+            for entry in over:
                 running.remove(entry)
                 free.append(entry.slot)
                 close(_outcome(entry))
@@ -104,7 +108,16 @@ def run_here(
                 entry.process.kill()
                 entry.process.wait()
             entry.process.stdin.close()
+    for entry in waiting:
+        needed = need(entry.job, entry.folder, entry.target.parent)
+        close(Outcome(entry.job, left=f"not started: {why_not(needed, entry.job.stretch, time.time())}"))
     return ended
+
+
+def _next(waiting: Sequence[Planned]) -> Planned | None:
+    if not waiting or waiting[0].job.stretch is None:
+        return waiting[0] if waiting else None
+    return choose(waiting, waiting[0].job.stretch, time.time())
 
 
 def device_environment(slot: int, accelerator: str, threads: int) -> dict[str, str]:
@@ -151,6 +164,8 @@ def _outcome(entry: _Running) -> Outcome:
     if status < 0:
         return Outcome(job, error=f"killed by signal {-status} (9 is often a lack of memory); log: {entry.log}")
     said = entry.log.read_bytes()[entry.begins :].decode(errors="replace").strip()
+    if status == AGAIN:
+        return Outcome(job, left=said.splitlines()[-1].removeprefix("left: "))
     place = f"\n{said}".rfind("\nerror: ")
     message = said[place + len("error: ") :] if place >= 0 else said.splitlines()[-1] if said else f"status {status}"
     return Outcome(job, error=f"{message}\n  log: {entry.log}")

@@ -29,7 +29,7 @@ from guided_attention.experiments.trial import Trial, choose_fold, describe
 from guided_attention.models import build_model
 from guided_attention.models.stored.weights import ModelSpec, save_network
 from guided_attention.provenance import peak_memory
-from guided_attention.training.devices import is_first_process, require_devices
+from guided_attention.training.devices import HERE, Where, is_first_process
 from guided_attention.training.loop import fit
 from guided_attention.training.settings import Preset
 
@@ -44,9 +44,7 @@ def run_trial(
     *,
     results: str | Path | None = None,
     weights: str | Path | None = None,
-    accelerator: str = "auto",
-    devices: int = 1,
-    resident: bool = False,
+    where: Where = HERE,
     progress: bool = True,
 ) -> Record:
     """Check the data, train, evaluate the test subjects as whole volumes, and write down everything.
@@ -69,8 +67,10 @@ def run_trial(
         data are synthetic: masks of patients stay in ``out_dir``.
     weights : path, optional
         ImageNet weights of the backbone.
-    accelerator, devices, resident, progress
-        As for `guided_attention.training.loop.fit`.
+    where : Where
+        On which devices, and until when.
+    progress : bool
+        Show progress bars.
 
     Returns
     -------
@@ -83,6 +83,8 @@ def run_trial(
     SettingsError, CheckpointError
         If an argument cannot work, or ``out_dir`` or ``results`` hold another run (network, data, fold, seed,
         settings).
+    OutOfTimeError
+        If the time of ``where`` is over before the last epoch: the same call goes on from there.
     """
     fold = choose_fold(source, trial.fold)
     target = None if results is None else record_path(results, source.name, trial.model, trial.fold, trial.seed)
@@ -92,7 +94,7 @@ def run_trial(
             f"{target} is a record of preset {there.preset!r}; a run of preset {preset.name!r} must not replace it. "
             "Give another results folder."
         )
-    require_devices(accelerator, devices)
+    first = is_first_process(where)  # also: does this machine have such devices?
     options = preset.model_options(trial.model)
     torch.manual_seed(trial.seed)
     model = build_model(trial.model, **options, **({} if weights is None else {"weights": str(weights)}))
@@ -105,7 +107,7 @@ def run_trial(
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     # Of the processes that share one training only the first takes the lock and writes.
-    with FileLock(out_dir / ".lock") if is_first_process() else nullcontext():
+    with FileLock(out_dir / ".lock") if first else nullcontext():
         record = _train_and_evaluate(
             model,
             Model(trial.model, options),
@@ -114,9 +116,7 @@ def run_trial(
             source,
             preset,
             out_dir,
-            accelerator=accelerator,
-            devices=devices,
-            resident=resident,
+            where=where,
             progress=progress,
             origin={
                 # without digests: `fit` keeps those of the volumes that it is handed
@@ -126,7 +126,7 @@ def run_trial(
                 "pretrained": weights is not None,
             },
         )
-    if target is not None and is_first_process():
+    if target is not None and first:
         if record.dataset.synthetic:
             write_masks(masks_path(target), read_masks(out_dir / "predictions.npz"))
         write_record(record, target)
@@ -142,8 +142,9 @@ def _train_and_evaluate(
     preset: Preset,
     out_dir: Path,
     *,
+    where: Where,
     progress: bool,
-    **how: Any,
+    origin: dict[str, Any],
 ) -> Record:
     settings = replace(preset.fit, seed=trial.seed)
     start = time.perf_counter()
@@ -153,8 +154,9 @@ def _train_and_evaluate(
         _read(source, fold.validation),
         settings,
         out_dir,
+        where=where,
+        origin=origin,
         progress=progress,
-        **how,
     )
     kept = out_dir / "record.json"
     written = [out_dir / name for name in ("record.json", "model.safetensors", "predictions.npz")]
@@ -205,10 +207,11 @@ def _train_and_evaluate(
         "fold": trial.fold,
         "seed": trial.seed,
         "epoch": result.best_epoch,
+        "precision": settings.precision,
         "commit": record.provenance.commit,
     }
     spec = ModelSpec(trial.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
-    if is_first_process():
+    if is_first_process(where):
         save_network(out_dir / "model.safetensors", model, spec)
         write_masks(out_dir / "predictions.npz", masks)
         write_record(record, kept)

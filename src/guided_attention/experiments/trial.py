@@ -19,7 +19,7 @@ class Trial:
     Parameters
     ----------
     model : str
-        One of `guided_attention.models.MODELS`.
+        daf, pam, cam, dual, ms-dual, ms-dual-guided, unet, attention-unet, danet, pan-resnet34 or pan-resnet101.
     fold : int
         0, 1 or 2.
     seed : int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,20 +10,54 @@ import torch
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.provenance import device_name
 
-__all__ = ["describe_device", "is_first_process", "launch", "require_device", "require_devices"]
+__all__ = ["HERE", "Where", "describe_device", "is_first_process", "prepare", "require_device", "require_devices"]
 
 _ACCELERATORS = ("auto", "cpu", "cuda")
+_ONE_EACH = (
+    "SLURM and torchrun must start one process for each device: srun --ntasks-per-node={0}, torchrun "
+    "--nproc-per-node={0}. Where none of them is meant, unset what they left in the environment (SLURM_NTASKS, RANK)."
+)
 
 
-def launch(accelerator: str, devices: int, precision: str) -> Any:
-    """Start Lightning Fabric; with several devices every further one gets a process that runs the same command.
+@dataclass(frozen=True)
+class Where:
+    """Where a training runs, and until when.
+
+    None of this makes a run what it is: each call that goes on with it may say something else.
 
     Parameters
     ----------
     accelerator : {"auto", "cpu", "cuda"}
         ``"auto"`` takes a GPU where there is one.
     devices : int
-        How many of them.
+        How many of them share every batch; batch norm sees its device's part.
+    resident : bool
+        Keep all training slices on the device and augment them there, see
+        `guided_attention.training.batches.DeviceBatches`: for a GPU that would wait for its slices.
+    until : float, optional
+        Seconds since 1970, as `time.time` counts. Each call trains one epoch at least; no further one begins that
+        would end later than this if it takes as long as the last.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    resident: bool = False
+    until: float | None = None
+
+
+#: One device of this machine: its GPU, if it has one.
+HERE = Where()
+
+
+def prepare(where: Where, precision: str = "32-true") -> Any:
+    """Make Lightning Fabric for a training: it knows which process this is, and starts no other before its launch.
+
+    On one device a process trains alone, whatever torchrun or SLURM left in its environment. On several, Fabric looks
+    there who started the processes; if nobody did, each further one is started at the launch, with the same command.
+
+    Parameters
+    ----------
+    where : Where
     precision : str
         One of `guided_attention.evaluation.predict.PRECISIONS`.
 
@@ -34,19 +68,27 @@ def launch(accelerator: str, devices: int, precision: str) -> Any:
     Raises
     ------
     SettingsError
-        As `require_devices`.
+        As `require_devices`; or if the processes that somebody started are not one for each device.
     """
-    require_devices(accelerator, devices)
+    require_devices(where.accelerator, where.devices)
     from lightning.fabric import Fabric
+    from lightning.fabric.plugins.environments import LightningEnvironment
 
-    strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
-    fabric.launch()
+    asked = {"accelerator": where.accelerator, "devices": where.devices, "precision": precision}
+    if where.devices == 1:
+        return Fabric(**asked, plugins=[LightningEnvironment()])
+    try:
+        fabric = Fabric(**asked, strategy="ddp")
+        count = fabric.world_size
+    except (RuntimeError, ValueError, KeyError) as error:  # what Lightning finds odd about SLURM's variables
+        raise SettingsError(f"devices={where.devices}: {error}. {_ONE_EACH.format(where.devices)}") from error
+    if count % where.devices:
+        raise SettingsError(f"devices={where.devices}: {count} were started. {_ONE_EACH.format(where.devices)}")
     return fabric
 
 
 def require_devices(accelerator: str, devices: int) -> None:
-    """Raise a `SettingsError` unless this machine has such devices, and as many; arguments as for `launch`."""
+    """Raise a `SettingsError` unless this machine has such devices, and as many; arguments as for `Where`."""
     require_choice("accelerator", accelerator, _ACCELERATORS)
     if devices < 1:
         raise SettingsError(f"devices={devices} must be 1 or more.")
@@ -81,18 +123,13 @@ def describe_device() -> str:
     return f"no GPU that PyTorch can use; processor: {device_name('cpu')}, {threads} thread{'s' * (threads > 1)}"
 
 
-def is_first_process() -> bool:
-    """Whether this process is alone, or the first of those that train together.
+def is_first_process(where: Where) -> bool:
+    """Whether this process is alone, or the first of those that train together: the one that writes and speaks.
 
-    torchrun and Fabric number them in RANK and LOCAL_RANK, and so does SLURM in SLURM_PROCID when ``srun`` starts
-    them: then every process has a number of its own although nobody called torchrun. A shell that SLURM opened
-    (``srun --pty bash``) starts a single process.
+    Raises
+    ------
+    SettingsError
+        As `prepare`.
     """
-    for name in ("RANK", "LOCAL_RANK"):
-        if name in os.environ:
-            return os.environ[name] == "0"
-    if "SLURM_NTASKS" not in os.environ:
-        return True
-    from lightning.fabric.plugins.environments import SLURMEnvironment
-
-    return not SLURMEnvironment.detect() or os.environ.get("SLURM_PROCID", "0") == "0"
+    require_devices(where.accelerator, where.devices)
+    return where.devices == 1 or prepare(where).is_global_zero

@@ -10,7 +10,7 @@ from guided_attention.errors import SettingsError, require_choice
 from guided_attention.evaluation.predict import PRECISIONS
 from guided_attention.training.losses import LossWeights
 
-__all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset", "vary"]
+__all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset"]
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -85,11 +85,13 @@ class FitSettings:
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("workers", 0), ("seed", 0)):
-            if getattr(self, name) < lowest:
+        least = {"epochs": 1, "batch_size": 1, "patience": 1, "workers": 0, "seed": 0, "weight_decay": 0}
+        for name, lowest in least.items():
+            if not getattr(self, name) >= lowest:
                 raise SettingsError(f"{name}={getattr(self, name)} must be {lowest} or more.")
-        if not self.learning_rate > 0:
-            raise SettingsError(f"learning_rate={self.learning_rate} must be greater than 0.")
+        for name in ("learning_rate", "factor"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name}={getattr(self, name)} must be greater than 0.")
         require_choice("schedule", self.schedule, ("plateau", "cosine"))
         require_choice("precision", self.precision, PRECISIONS)
 
@@ -168,26 +170,6 @@ PRESETS: dict[str, Preset] = {
         fit=replace(_QUICK_FIT, epochs=20),
     ),
 }
-
-
-def vary(
-    preset: Preset, *, epochs: int | None = None, precision: str | None = None, learning_rate: float | None = None
-) -> Preset:
-    """Return a preset with other settings where they are given and differ; its name then says so.
-
-    Raises
-    ------
-    SettingsError
-        If a value cannot work.
-    """
-    name, changed = preset.name, {}
-    if epochs not in (None, preset.fit.epochs):
-        name, changed["epochs"] = f"{name}-epochs{epochs}", epochs
-    if precision not in (None, preset.fit.precision):
-        name, changed["precision"] = f"{name}-{precision.split('-')[0]}", precision
-    if learning_rate not in (None, preset.fit.learning_rate):
-        name, changed["learning_rate"] = f"{name}-rate{learning_rate:g}", learning_rate
-    return replace(preset, name=name, fit=replace(preset.fit, **changed))
 
 
 def get_preset(name: str) -> Preset:

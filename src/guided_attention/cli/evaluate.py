@@ -1,0 +1,115 @@
+"""The commands that use a trained network: ``guided-attention evaluate | predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tyro.conf import OmitArgPrefixes, Positional
+
+from guided_attention.cli.options import Data, Inference, Scan
+from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
+from guided_attention.errors import SettingsError
+from guided_attention.evaluation.predict import predict_volume
+from guided_attention.evaluation.summary import subject_table, summarise, summary_table
+from guided_attention.evaluation.volumes import evaluate as score
+from guided_attention.experiments.record import write_scores
+from guided_attention.experiments.trial import choose_fold
+from guided_attention.files import read_json
+from guided_attention.models.stored.weights import ModelSpec, load_network
+from guided_attention.training.devices import require_device
+
+__all__ = ["evaluate", "predict"]
+
+
+def evaluate(
+    network: Positional[Path],
+    data: OmitArgPrefixes[Data] = Data(),
+    fold: int | None = None,
+    subjects: tuple[str, ...] = (),
+    out: Path | None = None,
+    inference: OmitArgPrefixes[Inference] = Inference(),
+    progress: bool = True,
+) -> None:
+    """Score a trained network on whole volumes: DSC, VS, MSD and the CHAOS metrics, by organ and subject.
+
+    Args:
+        network: Folder of a run, or its model.safetensors.
+        fold: Evaluate the test subjects of this fold.
+        subjects: Evaluate these subjects (all of them, if neither is given).
+        out: Write the scores to this JSON file.
+        progress: Show a progress bar.
+    """
+    require_device(inference.device)
+    model, spec = load_network(network, inference.device)
+    source = data.open()
+    if fold is not None and subjects:
+        raise SettingsError("fold and subjects exclude each other; give one of them.")
+    chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
+    source.check(chosen).raise_if_bad()
+    volumes = [source.read(subject) for subject in chosen]
+    scores = score(
+        model,
+        volumes,
+        **spec.inputs,
+        batch_size=inference.batch_size,
+        device=inference.device,
+        precision=inference.precision or precision_of(network, spec),
+        progress=progress,
+    )
+    print(subject_table(scores))
+    print(summary_table(summarise(scores)))
+    if out is not None:
+        print(f"scores: {write_scores(scores, out, inference.device)}")
+
+
+def predict(
+    network: Positional[Path],
+    images: Positional[tuple[Path, ...]],
+    out: Path,
+    scan: OmitArgPrefixes[Scan] = Scan(),
+    inference: OmitArgPrefixes[Inference] = Inference(),
+    overwrite: bool = False,
+) -> None:
+    """Segment volumes and write the labels as NIfTI, in the geometry of their images.
+
+    Args:
+        network: Folder of a run, or its model.safetensors.
+        images: NIfTI files, or folders of CHAOS subjects.
+        out: Folder for the results, SUBJECT_prediction.nii.gz each.
+        overwrite: Replace results that exist.
+    """
+    if not images:
+        raise SettingsError("images: none given; name NIfTI files or folders of CHAOS subjects after the network.")
+    require_device(inference.device)
+    model, spec = load_network(network, inference.device)
+    volumes = [read_chaos_subject(p, scan.sequence, scan.phase) if p.is_dir() else read_nifti(p) for p in images]
+    targets = [out / f"{volume.subject}_prediction.nii.gz" for volume in volumes]
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise SettingsError(f"{target} exists; give --overwrite, or another --out.")
+        if targets.count(target) > 1:
+            raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
+    out.mkdir(parents=True, exist_ok=True)
+    precision = inference.precision or precision_of(network, spec)
+    for path, volume, target in zip(images, volumes, targets, strict=True):
+        labels = predict_volume(
+            model,
+            volume,
+            **spec.inputs,
+            batch_size=inference.batch_size,
+            device=inference.device,
+            precision=precision,
+        )
+        write_nifti(labels, target, like=None if path.is_dir() else path)
+        print(target, flush=True)
+
+
+def precision_of(network: Path, spec: ModelSpec) -> str:
+    """Return the precision that a network was trained and tested with: its notes say it, or its run's record.
+
+    Networks written before the notes said it, and without a record beside them, count as single precision.
+    """
+    record = (network if network.is_dir() else network.parent) / "record.json"
+    if "precision" not in spec.notes and record.is_file():
+        return read_json(record)["settings"].get("precision", "32-true")
+    return spec.notes.get("precision", "32-true")

@@ -1,0 +1,107 @@
+"""Other settings than a preset's, and a name that says which (chapter *Training the network*)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from guided_attention.training.settings import Precision, Preset
+
+__all__ = ["Changes", "vary"]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Other settings than the preset's; whatever is not given stays. The name of the run says each of them.
+
+    Parameters
+    ----------
+    epochs : int, optional
+        Passes over the training slices.
+    batch_size : int, optional
+        Slices in one step, over all devices together.
+    size : int, optional
+        Rows and columns of the network's input.
+    how : {"crop", "resample"}, optional
+        Whether another matrix size is cropped about its centre, or resampled.
+    normalisation : {"percentile", "zscore", "minmax"}, optional
+        Of the grey values.
+    learning_rate : float, optional
+        Of Adam. A run that diverged goes on with another one, in the same output folder.
+    precision : {"32-true", "bf16-mixed"}, optional
+        Single precision, or bfloat16 where that is safe. A run that diverged may go on with another one, too.
+    weight_decay : float, optional
+        Of Adam.
+    schedule : {"plateau", "cosine"}, optional
+        How the learning rate falls.
+    patience : int, optional
+        Epochs without a better validation score after which the plateau schedule lowers the learning rate.
+    factor : float, optional
+        By which it is multiplied then.
+    flips : bool
+        Mirror slices at random, if the preset does; no-flips only rotates them.
+    augmentation : bool
+        Augment slices as the preset does; no-augmentation takes them as they are.
+
+    Raises
+    ------
+    SettingsError
+        From `vary`, if a value cannot work.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    size: int | None = None
+    how: Literal["crop", "resample"] | None = None
+    normalisation: Literal["percentile", "zscore", "minmax"] | None = None
+    learning_rate: float | None = None
+    precision: Precision | None = None
+    weight_decay: float | None = None
+    schedule: Literal["plateau", "cosine"] | None = None
+    patience: int | None = None
+    factor: float | None = None
+    flips: bool = True
+    augmentation: bool = True
+
+
+#: How the name of a varied preset begins to say what is other, in the order of the name; a word needs no beginning.
+_LABELS = {
+    "epochs": "epochs",
+    "precision": "",
+    "learning_rate": "rate",
+    "batch_size": "batch",
+    "size": "size",
+    "how": "",
+    "normalisation": "",
+    "weight_decay": "decay",
+    "schedule": "",
+    "patience": "patience",
+    "factor": "factor",
+}
+
+
+def vary(preset: Preset, changes: Changes) -> Preset:
+    """Return a preset with other settings where they are given and differ; its name then says so.
+
+    ``quick`` with 3 epochs and a learning rate of 0.0001 is ``quick-epochs3-rate0.0001``: two runs of different
+    settings never share a name, so neither a folder.
+
+    Raises
+    ------
+    SettingsError
+        If a value cannot work.
+    """
+    name, fit = preset.name, preset.fit
+    for setting, label in _LABELS.items():
+        value = getattr(changes, setting)
+        holder = fit.inputs if hasattr(fit.inputs, setting) else fit
+        if value in (None, getattr(holder, setting)):
+            continue
+        name += f"-{label}{value.split('-')[0] if isinstance(value, str) else repr(value)}"
+        inner = replace(holder, **{setting: value})
+        fit = inner if holder is fit else replace(fit, inputs=inner)
+    if fit.augmentation is not None and not changes.augmentation:
+        name, fit = f"{name}-plain", replace(fit, augmentation=None)
+    elif fit.augmentation is not None and fit.augmentation.flips and not changes.flips:
+        name, fit = f"{name}-noflips", replace(fit, augmentation=replace(fit.augmentation, flips=False))
+    return replace(preset, name=name, fit=fit)
