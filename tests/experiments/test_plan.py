@@ -1,4 +1,4 @@
-"""What is finished, half-finished and to do; what may be replaced; who is the first of several processes."""
+"""What is finished, half-finished and to do; what may be replaced; what its workers say."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import torch
 from filelock import FileLock
 
 from guided_attention.errors import DataError, SettingsError
-from guided_attention.experiments.job import Job, run_job
+from guided_attention.experiments.job import Job, Stretch, run_job
 from guided_attention.experiments.label_volumes import masks_path
 from guided_attention.experiments.local import device_environment, run_here
 from guided_attention.experiments.plan import clear, plan, plan_table, restore, weights_for
-from guided_attention.training import devices as launch
+from guided_attention.training.changes import Changes
 from small_grid import tiny_job, write_tiny_set
 
 
@@ -125,7 +125,7 @@ class TestPlan:
 
 class TestJob:
     def test_survives_as_text(self, tmp_path):
-        job = tiny_job(tmp_path, tmp_path, seed=3)
+        job = replace(tiny_job(tmp_path, tmp_path, seed=3), stretch=Stretch(1.5, 2.5))
         assert Job.from_json(job.to_json()) == job
 
     def test_epochs_make_another_preset(self, tmp_path):
@@ -136,7 +136,7 @@ class TestJob:
         for name in ("resnet18-5c10.pth", "resnet101-63fe.pth"):
             (tmp_path / name).touch()
         job = tiny_job(tmp_path, tmp_path)
-        paper = replace(job, preset="paper", epochs=None)
+        paper = replace(job, preset="paper", changes=Changes())
         assert Path(weights_for(tmp_path, job)).name == "resnet18-5c10.pth"
         assert Path(weights_for(tmp_path, paper)).name == "resnet101-63fe.pth"
         assert weights_for(None, job) is None
@@ -194,28 +194,3 @@ def test_workers_run_side_by_side_and_their_ends_are_told(tmp_path):
     assert str(planned[0].folder) in errors["dual"]
     assert errors["pam"].startswith("no luck\n  log: ")
     assert errors["cam"].startswith("killed by signal 9")
-
-
-NAMES = ("RANK", "LOCAL_RANK", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_JOB_NAME", "SLURM_NTASKS_PER_NODE")
-
-
-@pytest.mark.parametrize(
-    ("environment", "first"),
-    [
-        ({}, True),
-        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
-        ({"RANK": "2", "LOCAL_RANK": "0"}, False),
-        ({"LOCAL_RANK": "1"}, False),
-        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "train"}, True),
-        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_JOB_NAME": "train"}, False),
-        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_JOB_NAME": "bash"}, True),
-        ({"SLURM_PROCID": "1"}, True),
-        ({"RANK": "0", "SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_JOB_NAME": "train"}, True),
-    ],
-)
-def test_one_process_of_a_group_is_the_first(monkeypatch, environment, first):
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert launch.is_first_process() is first

@@ -79,11 +79,12 @@ def prepare(where: Where, precision: str = "32-true") -> Any:
         return Fabric(**asked, plugins=[LightningEnvironment()])
     try:
         fabric = Fabric(**asked, strategy="ddp")
-        count = fabric.world_size
+        fabric.strategy.cluster_environment.validate_settings(where.devices, fabric.world_size // where.devices)
     except (RuntimeError, ValueError, KeyError) as error:  # what Lightning finds odd about SLURM's variables
         raise SettingsError(f"devices={where.devices}: {error}. {_ONE_EACH.format(where.devices)}") from error
-    if count % where.devices:
-        raise SettingsError(f"devices={where.devices}: {count} were started. {_ONE_EACH.format(where.devices)}")
+    if fabric.world_size % where.devices:
+        found = f"{fabric.world_size} processes were started"
+        raise SettingsError(f"devices={where.devices}: {found}. {_ONE_EACH.format(where.devices)}")
     return fabric
 
 
