@@ -9,6 +9,7 @@ import pytest
 
 from guided_attention.cli.main import main
 from guided_attention.data import open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.errors import SettingsError
 from guided_attention.evaluation.scores import evaluate_subject
 from guided_attention.experiments.label_volumes import masks_path, read_masks
 from guided_attention.experiments.record import read_record
@@ -114,6 +115,10 @@ class TestTrain:
             (("--fold", "3"), "fold=3 does not exist; choose 0 to 2"),
             (("--epochs", "0"), "epochs=0 must be 1 or more"),
             (("--weights", "missing.pth"), "missing.pth"),
+            (("--batch-size", "0"), "batch_size=0 must be 1 or more"),
+            (("--size", "0"), "size"),
+            (("--weight-decay", "-1"), "weight_decay=-1.0 must be 0 or more"),
+            (("--factor", "0"), "factor=0.0 must be greater than 0"),
             (("--threads", "0"), "threads=0 must be 1 or more"),
             (("--devices", "0"), "devices=0 must be 1 or more"),
             (("--accelerator", "abacus"), "accelerator='abacus' is unknown; choose one of 'auto', 'cpu', 'cuda'"),
@@ -143,7 +148,7 @@ class TestTrain:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("guided_attention.cli.data.open_data", interrupted)
+        monkeypatch.setattr("guided_attention.cli.options.open_data", interrupted)
         with pytest.raises(SystemExit) as stopped:
             main(("train",))
         assert stopped.value.code == 130
@@ -186,6 +191,41 @@ class TestEvaluate:
         assert f"{record.scores[0]['liver'].dsc:.3f}" in printed
         written = json.loads((tmp_path / "s.json").read_text())
         assert subject in json.dumps(written)
+
+    @pytest.mark.parametrize(
+        ("noted", "recorded", "asked", "used"),
+        [
+            ("bf16-mixed", "32-true", (), "bf16-mixed"),
+            ("bf16-mixed", "32-true", ("--precision", "32-true"), "32-true"),
+            (None, "bf16-mixed", (), "bf16-mixed"),  # a run from before networks noted it
+            (None, None, (), "32-true"),
+        ],
+    )
+    def test_computes_with_the_precision_of_the_run(
+        self, run, scans, tmp_path, capsys, monkeypatch, noted, recorded, asked, used
+    ):
+        shutil.copytree(run, tmp_path / "run")
+        described, record = tmp_path / "run" / "model.json", tmp_path / "run" / "record.json"
+        content = json.loads(described.read_text())
+        assert content["notes"].pop("precision") == "32-true"
+        content["notes"] |= {"precision": noted} if noted else {}
+        described.write_text(json.dumps(content))
+        if recorded is None:
+            record.unlink()
+        else:
+            written = json.loads(record.read_text())
+            record.write_text(json.dumps({**written, "settings": {**written["settings"], "precision": recorded}}))
+
+        def spy(*_, precision, **__):
+            raise SettingsError(f"computes with {precision}")
+
+        monkeypatch.setattr("guided_attention.cli.evaluate.score", spy)
+        monkeypatch.setattr("guided_attention.cli.evaluate.predict_volume", spy)
+        message = fails(capsys, "evaluate", tmp_path / "run", "--data", scans, "--fold", "0", *asked)
+        assert message == f"error: computes with {used}\n"
+        folder = next((scans / "Train_Sets" / "MR").iterdir())
+        message = fails(capsys, "predict", tmp_path / "run", folder, "--out", tmp_path / "out", *asked)
+        assert message == f"error: computes with {used}\n"
 
     def test_fold_and_subjects_exclude_each_other(self, run, scans, capsys):
         message = fails(capsys, "evaluate", run, "--data", scans, "--fold", "0", "--subjects", "1")

@@ -8,12 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from guided_attention.cli.main import main
+from guided_attention.experiments.job import Stretch
 from guided_attention.experiments.label_volumes import masks_path
+from guided_attention.experiments.local import run_here
+from guided_attention.experiments.plan import plan
 from guided_attention.experiments.record import read_record
+from guided_attention.models.stored.weights import load_network
+from guided_attention.training.checkpoints import latest_checkpoint
 from small_grid import tiny_job, write_tiny_set
 
 DATASET = "phantom-t1dual-in"
@@ -103,8 +109,13 @@ def test_killed_then_finished_then_one_record_deleted(killed, capsys):
     main([*options(killed), "--dry-run"])
     assert "1 finished, 1 to restore" in capsys.readouterr().out
     assert not record_of(killed, "pam").exists()
-    main(options(killed))
-    assert "restored from its run" in capsys.readouterr().out
+    main([*options(killed), "--export", str(killed / "best")])
+    shown = capsys.readouterr().out
+    assert "restored from its run" in shown
+    for name in ("pam", "cam"):
+        assert f"{name}: quick-epochs{EPOCHS}-fold0-seed0 exported in half precision" in shown
+        _, spec = load_network(killed / "best" / DATASET / f"{name}.safetensors")
+        assert (spec.name, spec.notes["precision_of_weights"]) == (name, "float16")
     assert record_of(killed, "pam").read_bytes() == before
     again = {record_of(killed, "pam"), masks_path(record_of(killed, "pam"))}
     assert {path for path in stamps if path.stat().st_mtime_ns != stamps[path]} <= again
@@ -126,6 +137,32 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
+def test_when_no_time_is_left_nothing_begins_and_the_table_says_so(tmp_path, capsys):
+    write_tiny_set(tmp_path / "data")
+    with pytest.raises(SystemExit) as stopped:
+        main(options(tmp_path, minutes=1e-6))
+    assert stopped.value.code == 75
+    shown = capsys.readouterr().out
+    assert shown.count("not started: 0.0 minutes were left\n") == 4  # as it happens, and in the table
+    assert "left for the next call of the same command: 2 of 2 trials." in shown
+    assert not (tmp_path / "runs").exists()
+
+
+def test_when_the_time_is_over_a_training_stops_with_its_checkpoint(tmp_path):
+    """It begins, because nobody knows how long it takes; it cannot end in two seconds."""
+    job = tiny_job(write_tiny_set(tmp_path / "data"), tmp_path, epochs=500)
+    begin = time.time()
+    job = replace(job, stretch=Stretch(begin, begin + 2))
+    other = replace(job, trial=replace(job.trial, seed=1))
+    ended = run_here(plan([job, other], job.source(), tmp_path / "results"), 1, "cpu", lambda _: None)
+    assert [outcome.record or outcome.error for outcome in ended] == ["", ""]
+    done = int(latest_checkpoint(job.folder(DATASET) / "checkpoints").name.split("-")[1])
+    assert 1 <= done < 500
+    assert ended[0].left == f"stopped after epoch {done} of 500; the same call goes on from there"
+    assert ended[1].left.startswith("not started: needs about ")
+    assert not other.folder(DATASET).exists()
+
+
 def test_bad_data_are_refused_before_anything_is_trained(tmp_path, capsys):
     data = write_tiny_set(tmp_path / "data")
     next((data / "Train_Sets" / "MR" / "3").rglob("*.png")).write_bytes(b"")
@@ -144,6 +181,7 @@ def test_bad_data_are_refused_before_anything_is_trained(tmp_path, capsys):
         ({"folds": "7"}, "fold=7 does not exist"),
         ({"seeds": "-1"}, "seeds='-1'"),
         ({"workers": 0}, "workers=0"),
+        ({"minutes": 0}, "minutes=0.0 must be greater than 0"),
         ({"preset": "huge"}, "preset='huge'"),
     ],
 )
