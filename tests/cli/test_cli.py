@@ -116,7 +116,7 @@ class TestTrain:
             (("--epochs", "0"), "epochs=0 must be 1 or more"),
             (("--weights", "missing.pth"), "missing.pth"),
             (("--batch-size", "0"), "batch_size=0 must be 1 or more"),
-            (("--size", "0"), "size"),
+            (("--size", "0"), "size=0 must be 1 or more"),
             (("--weight-decay", "-1"), "weight_decay=-1.0 must be 0 or more"),
             (("--factor", "0"), "factor=0.0 must be greater than 0"),
             (("--threads", "0"), "threads=0 must be 1 or more"),

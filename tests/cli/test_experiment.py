@@ -158,7 +158,7 @@ def test_when_the_time_is_over_a_training_stops_with_its_checkpoint(tmp_path):
     assert [outcome.record or outcome.error for outcome in ended] == ["", ""]
     done = int(latest_checkpoint(job.folder(DATASET) / "checkpoints").name.split("-")[1])
     assert 1 <= done < 500
-    assert ended[0].left == f"stopped after epoch {done} of 500; the same call goes on from there"
+    assert ended[0].left == f"stopped after epoch {done} of 500; the same command goes on from there"
     assert ended[1].left.startswith("not started: needs about ")
     assert not other.folder(DATASET).exists()
 

@@ -33,6 +33,10 @@ class InputSettings:
     how: Literal["crop", "resample"] = "crop"
     normalisation: Literal["percentile", "zscore", "minmax"] = "percentile"
 
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise SettingsError(f"size={self.size} must be 1 or more.")
+
 
 @dataclass(frozen=True)
 class FitSettings:
