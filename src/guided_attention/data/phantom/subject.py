@@ -58,8 +58,7 @@ def make_phantom(
 ) -> PhantomSubject:
     """Make one synthetic subject; the same seed and settings give the same subject.
 
-    To the bit on one processor. Another one rounds otherwise, NumPy's exponentials among others, and of 100,000 voxels
-    a few may then fall on the next grey level; the labels stay the same.
+    To the bit, on every processor: what processors round otherwise is computed in double precision, see `Waves`.
 
     What it is not: there is no disease, no contrast agent, no flow, no real breathing; shapes are ellipsoids and tubes
     bent by smooth waves, and nothing was fitted to the anatomy of real people. Figures measured on it say something
@@ -95,7 +94,7 @@ def make_phantom(
     slices: dict[str, list[np.ndarray]] = {}
     for z in geometry.heights():
         share, organ = fractions(anatomy, geometry, z, settings)
-        rough = (share @ table["grain"].astype(np.float32)) * np.clip(grain.plane(x, y, z), -2.5, 2.5)
+        rough = (share @ table["grain"]) * np.clip(grain.plane(x, y, z), -2.5, 2.5)
         parts = magnitudes(share, table, protocol, suppression.plane(x, y, z))
         for name in ("in", "out", "t2spir"):
             parts[name] = parts[name] * (1 + rough)
@@ -114,8 +113,8 @@ def make_phantom(
     return PhantomSubject(
         *volumes,
         tissue=stack["tissue"],
-        water={echo: stack[f"water_{echo}"] for echo in ("in", "out")},
-        fat={echo: stack[f"fat_{echo}"] for echo in ("in", "out")},
+        water={echo: stack[f"water_{echo}"].astype(np.float32) for echo in ("in", "out")},
+        fat={echo: stack[f"fat_{echo}"].astype(np.float32) for echo in ("in", "out")},
         properties=table,
         geometry=geometry,
         protocol=protocol,
