@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guided_attention.data import Augmentation
+from guided_attention.data import Augmentation, InputSettings
 from guided_attention.errors import CheckpointError, NotFiniteError, SettingsError
 from guided_attention.models import build_model
 from guided_attention.models.stored.tensors import load_weights
@@ -77,12 +77,13 @@ class TestFit:
         fit(in_memory, TRAIN, VALIDATION, SETTINGS, progress=False)
         assert_same_bits(weights(in_memory), weights(on_disk))
 
-    def test_workers_do_not_change_the_weights(self):
-        alone, helped = network(), network()
+    def test_slices_in_a_file_do_not_change_the_weights(self, tmp_path, monkeypatch):
+        alone, mapped = network(), network()
         chosen = replace(SETTINGS, epochs=2, augmentation=Augmentation())
         fit(alone, TRAIN, VALIDATION, chosen, progress=False)
-        fit(helped, TRAIN, VALIDATION, replace(chosen, workers=2), progress=False)
-        assert_same_bits(weights(helped), weights(alone))
+        monkeypatch.setattr("guided_attention.data.slices._memory", lambda: 1000)
+        fit(mapped, TRAIN, VALIDATION, chosen, tmp_path, progress=False)
+        assert_same_bits(weights(mapped), weights(alone))
 
     def test_mixed_precision_learns_like_single(self):
         losses = []
@@ -414,7 +415,7 @@ class TestSettings:
 class TestNetworkFiles:
     def spec(self):
         options = {"backbone": "resnet18", "channels": 8, "semantic_widths": (4, 8, 8), "semantic": "shared"}
-        return ModelSpec("ms-dual-guided", options, {"size": 32, "how": "resample", "normalisation": "zscore"})
+        return ModelSpec("ms-dual-guided", options, InputSettings(32, "resample", "zscore"))
 
     def test_round_trip(self, tmp_path):
         """Also where modules are shared between scales, which safetensors stores once."""

@@ -141,7 +141,7 @@ def evaluate(
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
     source.check(chosen).raise_if_bad()
     volumes = [source.read(subject) for subject in chosen]
-    scores = score(model, volumes, **spec.inputs, batch_size=batch_size, device=device, progress=progress)
+    scores = score(model, volumes, spec.inputs, batch_size=batch_size, device=device, progress=progress)
     print(subject_table(scores))
     print(summary_table(summarise(scores)))
     if out is not None:
@@ -188,7 +188,7 @@ def predict(
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
     out.mkdir(parents=True, exist_ok=True)
     for path, volume, target in zip(images, volumes, targets, strict=True):
-        labels = predict_volume(model, volume, **spec.inputs, batch_size=batch_size, device=device)
+        labels = predict_volume(model, volume, spec.inputs, batch_size=batch_size, device=device)
         write_nifti(labels, target, like=None if path.is_dir() else path)
         print(target, flush=True)
 

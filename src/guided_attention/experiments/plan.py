@@ -27,6 +27,7 @@ from guided_attention.experiments.same_data import data_difference
 from guided_attention.experiments.trial import choose_fold, describe
 from guided_attention.files import write_bytes
 from guided_attention.training.checkpoints import latest_checkpoint
+from guided_attention.training.settings import counted
 
 __all__ = ["Planned", "Status", "clear", "plan", "plan_table", "restore", "weights_for"]
 
@@ -182,7 +183,7 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
         "dataset": _words(record.dataset),
         "model": asdict(record.model),
         "preset": record.preset,
-        "settings": dict(record.settings),
+        "settings": counted(record.settings),
         "seed": record.seed,
         "split": asdict(record.split),
     }

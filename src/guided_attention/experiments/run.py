@@ -46,7 +46,6 @@ def run_trial(
     weights: str | Path | None = None,
     accelerator: str = "auto",
     devices: int = 1,
-    resident: bool = False,
     progress: bool = True,
 ) -> Record:
     """Check the data, train, evaluate the test subjects as whole volumes, and write down everything.
@@ -69,7 +68,7 @@ def run_trial(
         data are synthetic: masks of patients stay in ``out_dir``.
     weights : path, optional
         ImageNet weights of the backbone.
-    accelerator, devices, resident, progress
+    accelerator, devices, progress
         As for `guided_attention.training.loop.fit`.
 
     Returns
@@ -116,7 +115,6 @@ def run_trial(
             out_dir,
             accelerator=accelerator,
             devices=devices,
-            resident=resident,
             progress=progress,
             origin={
                 # without digests: `fit` keeps those of the volumes that it is handed
@@ -178,7 +176,7 @@ def _train_and_evaluate(
     scores = evaluate(
         model,
         _read(source, fold.test),
-        **asdict(settings.inputs),
+        settings.inputs,
         batch_size=settings.batch_size,
         device=device,
         precision=settings.precision,
@@ -207,7 +205,7 @@ def _train_and_evaluate(
         "epoch": result.best_epoch,
         "commit": record.provenance.commit,
     }
-    spec = ModelSpec(trial.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
+    spec = ModelSpec(trial.model, described.options, settings.inputs, classes=CLASSES, notes=notes)
     if is_first_process():
         save_network(out_dir / "model.safetensors", model, spec)
         write_masks(out_dir / "predictions.npz", masks)

@@ -21,7 +21,7 @@ from guided_attention.data.volume import Volume
 from guided_attention.errors import DamagedError, NotFiniteError, SettingsError
 from guided_attention.models.stored.tensors import not_finite, weights_of
 from guided_attention.progress import progress_bar
-from guided_attention.training.batches import EpochBatches, make_loader
+from guided_attention.training.batches import EpochBatches
 from guided_attention.training.checkpoints import (
     diverged_names,
     latest_checkpoint,
@@ -51,7 +51,6 @@ def fit(
     devices: int = 1,
     progress: bool = True,
     origin: Mapping[str, Any] | None = None,
-    resident: bool = False,
     fabric: Any = None,
 ) -> FitResult:
     """Train a network and leave it with the weights of its best epoch.
@@ -79,9 +78,6 @@ def fit(
     origin : mapping of plain JSON types, optional
         What else makes this run what it is, such as its data set and the options of its network: kept in the
         checkpoints, and a run whose checkpoint names another origin is not continued.
-    resident : bool
-        Keep all training slices on the device and augment them there, see
-        `guided_attention.training.batches.DeviceBatches`: for a GPU that would wait for its slices.
     fabric : lightning.fabric.Fabric, optional
         One that is launched already (a strategy of your own); then ``accelerator`` and ``devices`` do not count.
 
@@ -104,7 +100,7 @@ def fit(
         if not volumes or any(v.labels is None for v in volumes):
             raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
     fabric = fabric or launch(accelerator, devices, settings.precision)
-    run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress, origin, resident)
+    run = _Run(model, train, validation, settings, out_dir and Path(out_dir), fabric, progress, origin)
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
         run.all_epochs()
     return run.finish()
@@ -113,21 +109,18 @@ def fit(
 class _Run:
     """The moving parts of one call of `fit`."""
 
-    def __init__(self, model, train, validation, settings, out_dir, fabric, progress, origin, resident) -> None:
+    def __init__(self, model, train, validation, settings, out_dir, fabric, progress, origin) -> None:
         self.settings, self.fabric, self.out_dir = settings, fabric, out_dir
         self.progress = progress and fabric.is_global_zero
         self.validation, self.bare = validation, model
         optimizer = torch.optim.Adam(
             model.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
         )
-        inputs = settings.inputs
-        self.data = SliceDataset(
-            train, inputs.size, inputs.how, settings.augmentation, inputs.normalisation, seed=settings.seed
-        )
+        self.data = SliceDataset(train, settings.inputs, settings.augmentation, settings.seed, out_dir)
+        self.data.to(fabric.device)
         self.batches = EpochBatches(
             len(self.data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
         )
-        self.loader = make_loader(self.data, self.batches, fabric.device, settings.workers, resident)
         identity = {
             "settings": settings.as_dict(),
             "train": sorted(v.subject for v in train),
@@ -202,8 +195,7 @@ class _Run:
     def _train(self, epoch: int) -> dict[str, float]:
         self.model.train()
         sums: dict[str, torch.Tensor] = {}
-        for batch in self.loader:
-            image, labels = (batch[k].to(self.fabric.device, non_blocking=True) for k in ("image", "labels"))
+        for image, labels in self.data.batches(self.batches, self.fabric.device):
             loss = objective(self.model(image), labels, self.settings.loss)
             self.optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss.total)
