@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def fit(
     model : nn.Module
         Returns a `SegmentationOutput`.
     train, validation : sequence of Volume
-        With labels.
+        With labels. Training volumes are gone through a few times at the start and not kept: a sequence that reads
+        each when it is asked for serves a set larger than memory.
     settings : FitSettings
         The protocol.
     out_dir : path, optional
@@ -126,7 +128,7 @@ class _Run:
             "train": sorted(v.subject for v in train),
             "validation": sorted(v.subject for v in validation),
             **({} if origin is None else {"origin": dict(origin)}),
-            "data": digests_of([*train, *validation]),  # last: another origin says in words why it differs
+            "data": digests_of(chain(train, validation)),  # last: another origin says in words why it differs
         }
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back: tuples are lists
         self.result = FitResult()
