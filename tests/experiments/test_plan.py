@@ -107,6 +107,13 @@ class TestPlan:
         with pytest.raises(SettingsError, match=r"settings\.epochs is 1 there, asked for is 2"):
             look(home, epochs=2)
 
+    def test_a_record_of_an_older_version_also_names_workers(self, home):
+        target = look(home).target
+        content = json.loads(target.read_text())
+        content["settings"]["workers"] = 4
+        target.write_text(json.dumps(content))
+        assert look(home).status == "finished"
+
     def test_a_damaged_record_is_an_error(self, home):
         target = look(home).target
         target.write_text("{")
