@@ -128,17 +128,18 @@ def expose(
     end = np.clip(np.linspace(-3, 1, geometry.slices), 0, None) ** 2
     gain *= np.exp(-settings.bias * rng.uniform(0, 6) * end)[:, None, None]
     period = int(geometry.matrix * rng.uniform(0.2, 0.45))
-    peak, stored = rng.uniform(900, 1500), []
+    peak, measured, stored = rng.uniform(900, 1500), _measured(geometry.matrix), []
     for image in images:
         seen = image * gain
         source = seen * moving
         for step, strength in ((period, 1.0), (-period, 0.8), (2 * period, 0.4)):
             # front to back is the phase-encoding direction: what moves appears again, shifted along the rows
             seen += settings.ghosts * strength * np.roll(source, step, axis=1)
-        noisy = rician(seen, settings.noise * liver, rng, _measured(geometry.matrix))
+        for plane in seen:  # one by one, because complex double precision takes room
+            plane[:] = rician(plane, settings.noise * liver, rng, measured)
         if not stored:
-            scale = peak / np.percentile(noisy, 99.8)
-        stored.append(np.clip(np.round(noisy * scale), 0, 4095).astype(np.uint16))
+            scale = peak / np.percentile(seen, 99.8)
+        stored.append(np.clip(np.round(seen * scale), 0, 4095).astype(np.uint16))
     return stored
 
 

@@ -96,13 +96,13 @@ def make_phantom(
         share, organ = fractions(anatomy, geometry, z, settings)
         rough = (share @ table["grain"]) * np.clip(grain.plane(x, y, z), -2.5, 2.5)
         parts = magnitudes(share, table, protocol, suppression.plane(x, y, z))
-        for name in ("in", "out", "t2spir"):
-            parts[name] = parts[name] * (1 + rough)
-        parts |= {"organ": organ, "tissue": share.argmax(-1).astype(np.uint8)}
-        parts["moving"] = moving_parts(share, y, anatomy.body.outer_depth)
-        for name, plane in parts.items():
+        kept = {name: parts[name] * (1 + rough) for name in ("in", "out", "t2spir")}
+        kept |= {name: parts[name].astype(np.float32) for name in ("water_in", "water_out", "fat_in", "fat_out")}
+        kept |= {"organ": organ, "tissue": share.argmax(-1).astype(np.uint8)}
+        kept["moving"] = moving_parts(share, y, anatomy.body.outer_depth)
+        for name, plane in kept.items():
             slices.setdefault(name, []).append(plane)
-    stack = {name: np.stack(planes) for name, planes in slices.items()}
+    stack = {name: np.stack(slices.pop(name)) for name in list(slices)}
     # noise is measured against a typical liver, so that a liver full of iron does not come with a quieter scanner
     typical = magnitudes(np.eye(len(TISSUES), dtype=np.float32)[tissue_number("liver")], typical_table(), protocol)
     pair, moving = (stack["in"], stack["out"]), stack["moving"]
@@ -113,8 +113,8 @@ def make_phantom(
     return PhantomSubject(
         *volumes,
         tissue=stack["tissue"],
-        water={echo: stack[f"water_{echo}"].astype(np.float32) for echo in ("in", "out")},
-        fat={echo: stack[f"fat_{echo}"].astype(np.float32) for echo in ("in", "out")},
+        water={echo: stack[f"water_{echo}"] for echo in ("in", "out")},
+        fat={echo: stack[f"fat_{echo}"] for echo in ("in", "out")},
         properties=table,
         geometry=geometry,
         protocol=protocol,
