@@ -22,7 +22,7 @@ import torch
 from playwright.sync_api import Browser
 
 from benchmarks.browsing import add_browser, browser
-from guided_attention.data import make_phantom
+from guided_attention.data import InputSettings, make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.files import write_text
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
@@ -41,15 +41,15 @@ def untrained(folder: Path, name: str) -> Path:
     """Write fresh weights of a network of the preset ``widget``: sizes and times do not depend on training."""
     preset = get_preset("widget")
     torch.manual_seed(0)
-    spec = ModelSpec(name, preset.model_options(name), vars(preset.fit.inputs))
+    spec = ModelSpec(name, preset.model_options(name), preset.fit.inputs)
     return save_network(folder / f"{name}.safetensors", spec.build(), spec, half=True)
 
 
-def slices_of(inputs: dict) -> list[Slice]:
+def slices_of(inputs: InputSettings) -> list[Slice]:
     """Return the five slices of one synthetic subject with the most organ pixels."""
     volume = make_phantom(7, phantom_settings("small")).in_phase
     most = np.argsort((volume.labels > 0).sum((1, 2)))[-5:]
-    return [as_slice(volume, index=int(index), **inputs) for index in sorted(most)]
+    return [as_slice(volume, index=int(index), inputs=inputs) for index in sorted(most)]
 
 
 def measure(running: Browser, folder: Path, widget: LiveNetwork, rounds: int) -> dict:

@@ -30,7 +30,7 @@ def explorer() -> str:
     from guided_attention.widgets.shared.inputs import as_slice
 
     network, spec = load_pretrained("ms-dual-guided")
-    slice_ = as_slice(make_phantom(7, phantom_settings("small")).in_phase, **spec.inputs)
+    slice_ = as_slice(make_phantom(7, phantom_settings("small")).in_phase, inputs=spec.inputs)
     opened = PositionExplorer.from_model(network, slice_)
     shown = PositionExplorer.from_model(network, slice_, at=tuple(opened.position), scales=(opened.scale,))
     shown.step = opened.step

@@ -35,7 +35,7 @@ def main() -> None:
     model, spec = load_network(options.run)
     volume = source.read(record.split.test[0])
     index = int(np.argmax((volume.labels == 4).sum((1, 2))))
-    prediction = predict_volume(model, volume, **spec.inputs)
+    prediction = predict_volume(model, volume, spec.inputs)
     figure = show_result(model, spec.inputs, volume, prediction, index)
     figure.savefig(options.out, dpi=100)
     print(f"{options.out}: subject {volume.subject}, slice {index}, {record.preset} preset, fold {record.split.fold}")

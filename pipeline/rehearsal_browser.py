@@ -50,7 +50,7 @@ from guided_attention.widgets.shared.inputs import as_slice
 network, spec = load_pretrained("ms-dual-guided")
 source = open_source(phantom_folder())
 volume = source.read(source.subjects[0])
-one, two = (as_slice(volume, index=len(volume.image) // 2 + step, **spec.inputs) for step in (0, 1))
+one, two = (as_slice(volume, index=len(volume.image) // 2 + step, inputs=spec.inputs) for step in (0, 1))
 curve = [{"epoch": n, "segmentation": 1 / n, "guided": 2 / n, "reconstruction": 3 / n} for n in range(1, 9)]
 made = {
 """

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from guided_attention.data import make_phantom
+from guided_attention.data import InputSettings, make_phantom
 from guided_attention.data.phantom import phantom_settings
 from guided_attention.models import build_model
 from guided_attention.widgets.shared.inputs import Slice, as_slice
 
 SIZE = 64
-INPUTS = {"size": SIZE, "how": "resample", "normalisation": "percentile"}
+INPUTS = InputSettings(SIZE, "resample")
 OPTIONS = {"backbone": "resnet18", "backbone_width": 8, "channels": 8, "reduction": 2}
 
 
@@ -19,7 +19,7 @@ def phantom_slices() -> list[Slice]:
     """Return nine slices of one synthetic subject."""
     volume = make_phantom(7, phantom_settings("tiny")).in_phase
     with_organs = [index for index, labels in enumerate(volume.labels) if labels.any()]
-    return [as_slice(volume, index=index, **INPUTS) for index in with_organs[:9]]
+    return [as_slice(volume, index=index, inputs=INPUTS) for index in with_organs[:9]]
 
 
 def trained(slices: list[Slice], steps: int = 40) -> nn.Module:

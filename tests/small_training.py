@@ -5,9 +5,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from guided_attention.data import InputSettings
 from guided_attention.models import SegmentationOutput
 from guided_attention.models.attention import DualAttention
-from guided_attention.training.settings import FitSettings, InputSettings
+from guided_attention.training.settings import FitSettings
 from small_volumes import small_volume
 
 SETTINGS = FitSettings(epochs=4, batch_size=4, patience=2, seed=5, inputs=InputSettings(size=32, how="resample"))

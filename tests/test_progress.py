@@ -5,10 +5,11 @@ import pytest
 from nbclient import NotebookClient
 from torch import nn
 
+from guided_attention.data import InputSettings
 from guided_attention.models import SegmentationOutput
 from guided_attention.progress import progress_bar
 from guided_attention.training.loop import fit
-from guided_attention.training.settings import FitSettings, InputSettings
+from guided_attention.training.settings import FitSettings
 from pipeline.execute import execute_chapter
 from small_book import small_book
 from small_volumes import small_volume

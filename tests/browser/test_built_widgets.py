@@ -80,12 +80,12 @@ def chosen_slice():
     source = open_source(ROOT / "_build" / "data" / "phantom")
     volume = source.read(choose_fold(source, spec.notes["fold"]).test[-1])
     sizes = [(volume.labels == c).sum((1, 2)) for c in (1, 2, 3, 4)]
-    return as_slice(volume, index=int(np.min(sizes, axis=0).argmax()), **spec.inputs)
+    return as_slice(volume, index=int(np.min(sizes, axis=0).argmax()), inputs=spec.inputs)
 
 
 def test_rows_on_the_page_are_pytorchs_at_ten_positions_of_every_scale(show):
     network, spec = load_pretrained("ms-dual-guided")
-    slice_, size = chosen_slice(), spec.inputs["size"]
+    slice_, size = chosen_slice(), spec.inputs.size
     page = visit(show, "chapters/13_touch")
     widget = page.locator('section.ga[data-widget="position"]').first
     widget.locator('[data-trait="network"] input[value="guided"]').check()
@@ -103,7 +103,7 @@ def test_rows_on_the_page_are_pytorchs_at_ten_positions_of_every_scale(show):
 def test_the_network_on_the_page_answers_as_pytorch_and_minds_the_brush(show):
     network, spec = load_pretrained("ms-dual-guided")
     page = visit(show, "chapters/15_live")
-    widget, size = page.locator('section.ga[data-widget="live"]'), spec.inputs["size"]
+    widget, size = page.locator('section.ga[data-widget="live"]'), spec.inputs.size
     answered = "() => { const it = document.querySelector('section.ga[data-widget=live]').inspect(); return %s; }"
     widget.locator('[data-act="load"]').click()
     page.wait_for_function(answered % "it.logits && !it.busy", timeout=60_000)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from guided_attention.data import volume_digest
 from guided_attention.data.phantom import PRESETS, TISSUES, make_phantom, phantom_record, phantom_settings, tissue_number
 from guided_attention.data.phantom.anatomy import draw_anatomy
 from guided_attention.data.phantom.geometry import draw_geometry
@@ -171,6 +176,30 @@ def test_same_seed_same_subject():
         np.testing.assert_array_equal(getattr(one, name).image, getattr(again, name).image)
     np.testing.assert_array_equal(one.labels, again.labels)
     assert one.labels.shape != other.labels.shape or (one.labels != other.labels).any()
+
+
+#: Of subject 7 of the tiny set: in phase, out of phase, T2-SPIR.
+DIGESTS = ("6b66681c4eefe468", "790927938b24e7f8", "3a27081c7e443a41")
+DIGEST_SCRIPT = """
+from guided_attention.data import make_phantom, volume_digest
+from guided_attention.data.phantom import phantom_settings
+subject = make_phantom(7, phantom_settings("tiny"))
+print(*map(volume_digest, (subject.in_phase, subject.out_phase, subject.t2_spir)))
+"""
+
+
+def test_the_same_subject_on_every_processor():
+    """Also on one without wide vectors, as NumPy, its matrix products and the C library can be told to behave."""
+    subject = make_phantom(7, PRESETS["tiny"])
+    assert tuple(map(volume_digest, (subject.in_phase, subject.out_phase, subject.t2_spir))) == DIGESTS
+    old = {
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+        "OPENBLAS_CORETYPE": "Prescott",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX2_Usable,-FMA_Usable",
+    }
+    command = [sys.executable, "-W", "ignore", "-c", DIGEST_SCRIPT]
+    done = subprocess.run(command, env={**os.environ, **old}, capture_output=True, text=True, check=True)
+    assert tuple(done.stdout.split()) == DIGESTS
 
 
 def test_full_preset_has_the_sizes_of_chaos():

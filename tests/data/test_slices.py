@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
-from torch.utils.data import DataLoader
 
-from guided_attention.data import Augmentation, Draw, SliceDataset, Volume, fit_in_plane, normalise
+from guided_attention.data import Augmentation, Draw, InputSettings, SliceDataset, Volume, fit_in_plane, normalise
+from guided_attention.data.augmentation import as_tensor, augment
 from guided_attention.data.read.orientation import default_affine
 from guided_attention.errors import DataError, SettingsError
 
@@ -194,7 +194,7 @@ class TestSliceDataset:
         return [a_volume((3, 20, 16), 1, "5"), a_volume((2, 12, 12), 2, "8")]
 
     def test_items(self):
-        data = SliceDataset(self.volumes(), size=16, augmentation=None)
+        data = SliceDataset(self.volumes(), InputSettings(16), augmentation=None)
         assert len(data) == 5
         assert [(i["subject"], i["index"]) for i in data] == [("5", 0), ("5", 1), ("5", 2), ("8", 0), ("8", 1)]
         volume = fit_in_plane(self.volumes()[1], 16)
@@ -207,7 +207,7 @@ class TestSliceDataset:
             data[5]
 
     def test_an_item_is_a_copy(self):
-        data = SliceDataset(self.volumes(), size=16, augmentation=None)
+        data = SliceDataset(self.volumes(), InputSettings(16), augmentation=None)
         kept = data[0]["image"].clone()
         data[0]["image"].zero_()
         data[0]["labels"].zero_()
@@ -220,36 +220,50 @@ class TestSliceDataset:
             items = {i: data[i]["image"] for i in order}
             return torch.stack([items[i] for i in range(5)])
 
-        data = SliceDataset(self.volumes(), size=16, seed=3)
+        data = SliceDataset(self.volumes(), InputSettings(16), seed=3)
         first, second = all_of(data, 1), all_of(data, 2)
         assert not torch.equal(first, second)
         assert torch.equal(first, all_of(data, 1, order=[4, 2, 0, 1, 3]))
-        assert torch.equal(first, all_of(SliceDataset(self.volumes(), size=16, seed=3), 1))
-        assert not torch.equal(first, all_of(SliceDataset(self.volumes(), size=16, seed=4), 1))
+        assert torch.equal(first, all_of(SliceDataset(self.volumes(), InputSettings(16), seed=3), 1))
+        assert not torch.equal(first, all_of(SliceDataset(self.volumes(), InputSettings(16), seed=4), 1))
         state = torch.get_rng_state(), np.random.get_state()[1].copy()
         all_of(data, 3)
         assert torch.equal(state[0], torch.get_rng_state())
         assert np.array_equal(state[1], np.random.get_state()[1])
 
-    @pytest.mark.parametrize("lasting", [False, True])
-    def test_workers_do_not_change_anything(self, lasting):
-        data = SliceDataset(self.volumes(), size=16)
-        alone = DataLoader(data, batch_size=2)
-        helped = DataLoader(data, batch_size=2, num_workers=2, persistent_workers=lasting)
-        for epoch in (1, 2):
-            data.set_epoch(epoch)
-            for a, b in zip(alone, helped, strict=True):
-                assert torch.equal(a["image"], b["image"])
-                assert torch.equal(a["labels"], b["labels"])
-                assert a["subject"] == b["subject"]
+    def test_batches_are_the_items_together(self):
+        data = SliceDataset(self.volumes(), InputSettings(16))
+        data.set_epoch(2)
+        for items, (images, labels) in zip(order := [[4, 0], [1, 3]], data.batches(order), strict=True):
+            assert torch.equal(images, torch.stack([data[item]["image"] for item in items]))
+            assert torch.equal(labels, torch.stack([data[item]["labels"] for item in items]))
+
+    def test_slices_beyond_half_of_the_memory_lie_in_a_file_without_a_name(self, tmp_path, monkeypatch):
+        plain = SliceDataset(self.volumes(), InputSettings(16))
+        bytes_ = 5 * 5 * 16 * 16  # slices, bytes of a pixel and its label, pixels
+        monkeypatch.setattr("guided_attention.data.slices._memory", lambda: 2 * bytes_)
+        monkeypatch.setattr(np, "memmap", None)  # half of the memory is not yet too much
+        SliceDataset(self.volumes(), InputSettings(16), scratch=tmp_path)
+        monkeypatch.undo()
+        made = []
+        monkeypatch.setattr("guided_attention.data.slices._memory", lambda: 2 * bytes_ - 1)
+        memmap = np.memmap
+        monkeypatch.setattr(np, "memmap", lambda *a, **k: made.append(memmap(*a, **k)) or made[-1])
+        mapped = SliceDataset(self.volumes(), InputSettings(16), scratch=tmp_path / "run")
+        assert [one.shape for one in made] == [(5, 16, 16)] * 2
+        assert mapped.images.data_ptr() == made[0].ctypes.data
+        assert not list((tmp_path / "run").iterdir())
+        for one, other in zip(plain, mapped, strict=True):
+            assert torch.equal(one["image"], other["image"])
+            assert torch.equal(one["labels"], other["labels"])
 
     @pytest.mark.parametrize("normalisation", ["percentile", "zscore"])
     def test_what_a_rotation_brings_in_is_as_dark_as_air(self, normalisation):
-        volume = a_volume((1, 32, 32))
+        volume, inputs = a_volume((1, 32, 32)), InputSettings(32, normalisation=normalisation)
         always = Augmentation(rotation_probability=1, flips=False)
-        data = SliceDataset([volume], size=32, augmentation=always, normalisation=normalisation)
-        plain = SliceDataset([volume], size=32, augmentation=None, normalisation=normalisation)[0]["image"]
-        while abs(always.draw(np.random.default_rng((0, epoch := int(data._epoch), 0))).angle) < 15:
+        data = SliceDataset([volume], inputs, always)
+        plain = SliceDataset([volume], inputs, None)[0]["image"]
+        while abs(always.draw(np.random.default_rng((0, epoch := data._epoch, 0))).angle) < 15:
             data.set_epoch(epoch + 1)
         item = data[0]
         assert item["image"][0, 0, 0] == plain.min()
@@ -273,3 +287,29 @@ class TestSliceDataset:
                 data[item]
             best = min(best, (time.perf_counter() - start) / 4)
         assert best < 0.01
+
+
+def test_each_slice_gets_its_own_move():
+    """Against NumPy and SciPy: none, a mirror, another mirror, a rotation of both pictures by 30 degrees."""
+    rng = np.random.default_rng(0)
+    image = ndimage.gaussian_filter(rng.normal(size=(4, 40, 40)), (0, 3, 3)).astype(np.float32)
+    labels = (image > 0).astype(np.uint8)
+    draws = [Draw(), Draw(horizontal=True), Draw(vertical=True), Draw(angle=30.0)]
+    moved, marked = augment(torch.tensor(image), torch.tensor(labels), as_tensor(draws), torch.zeros(4))
+    np.testing.assert_array_equal(moved[0], image[0])
+    np.testing.assert_array_equal(moved[1], image[1][:, ::-1])
+    np.testing.assert_array_equal(moved[2], image[2][::-1])
+    turned = ndimage.rotate(image[3], 30, reshape=False, order=1)
+    inside = np.hypot(*(np.indices((40, 40)) - 19.5)) < 17
+    np.testing.assert_allclose(moved[3].numpy()[inside], turned[inside], atol=1e-4)
+    nearest = ndimage.rotate(labels[3], 30, reshape=False, order=0)
+    assert (marked[3].numpy()[inside] != nearest[inside]).mean() < 0.01
+    assert marked.dtype == torch.uint8
+
+
+def test_outside_of_a_rotated_slice_gets_its_grey_and_background():
+    image, labels = torch.full((1, 20, 20), 5.0), torch.ones(1, 20, 20, dtype=torch.uint8)
+    moved, marked = augment(image, labels, as_tensor([Draw(angle=45.0)]), torch.tensor([-2.0]))
+    assert moved[0, 0, 0] == -2.0
+    assert marked[0, 0, 0] == 0
+    assert moved[0, 10, 10] == 5.0

@@ -127,6 +127,13 @@ class TestPlan:
         planned.target.write_text(json.dumps(content))
         assert plan([job], job.source(), home / "results")[0].status == "finished"
 
+    def test_a_record_of_an_older_version_also_names_workers(self, home):
+        target = look(home).target
+        content = json.loads(target.read_text())
+        content["settings"]["workers"] = 4
+        target.write_text(json.dumps(content))
+        assert look(home).status == "finished"
+
     def test_a_damaged_record_is_an_error(self, home):
         target = look(home).target
         target.write_text("{")

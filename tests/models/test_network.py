@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from guided_attention.data import InputSettings
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.models import FAMILY, MODELS, MultiScaleAttentionNet, SegmentationOutput, build_model
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
@@ -258,7 +259,8 @@ def test_safetensors_round_trip(tmp_path, name, options):
     network = small(name, **options)
     network(image(2, 1, 64, 64))
     switch_on(network)
-    path = save_network(tmp_path / "model.safetensors", network, ModelSpec(name, small_options(name, **options), {}))
+    spec = ModelSpec(name, small_options(name, **options), InputSettings())
+    path = save_network(tmp_path / "model.safetensors", network, spec)
     other, spec = load_network(path)
     assert spec.name == name
     found, expected = other.state_dict(), network.state_dict()
@@ -271,7 +273,7 @@ def test_safetensors_round_trip(tmp_path, name, options):
 
 def test_shared_semantics_are_written_once(tmp_path):
     network = small(semantic="shared")
-    path = save_network(tmp_path / "model.safetensors", network, ModelSpec("ms-dual-guided", SMALL, {}))
+    path = save_network(tmp_path / "model.safetensors", network, ModelSpec("ms-dual-guided", SMALL, InputSettings()))
     written = [key for key in load_file(path) if "autoencoders.0.rebuild.weight" in key]
     assert len(written) == 1
     # These are not the weights of a network with semantics for each scale.

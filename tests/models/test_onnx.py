@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -157,8 +158,11 @@ def test_weights_of_another_network_are_refused(exported):
 
 def test_the_size_must_be_known(tmp_path):
     model = network("pam", **OPTIONS)
-    path = save_network(tmp_path / "net.safetensors", model, ModelSpec("pam", OPTIONS, {}), half=True)
-    with pytest.raises(SettingsError, match=r"net\.json does not say it"):
+    path = save_network(tmp_path / "net.safetensors", model, ModelSpec("pam", OPTIONS, INPUTS), half=True)
+    described = json.loads(path.with_suffix(".json").read_text())
+    del described["inputs"]["size"]
+    path.with_suffix(".json").write_text(json.dumps(described))
+    with pytest.raises(CheckpointError, match=r"net\.json: not the description of a network \('size'\)"):
         export_weights(path)
 
 

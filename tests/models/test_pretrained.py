@@ -44,7 +44,7 @@ def test_weights_in_the_checkout(name):
     assert spec.notes["commit"] == record.provenance.commit
     lambdas = [float(module.lam.detach()) for module in model.modules() if hasattr(module, "lam")]
     assert max(map(abs, lambdas)) > 0.01  # its attention does something
-    size = spec.inputs["size"]
+    size = spec.inputs.size
     assert model(torch.zeros(1, 1, size, size)).logits.shape == (1, 5, size, size)
 
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from guided_attention.cli.main import main
+from guided_attention.data import InputSettings
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, DamagedError, NotFiniteError
 from guided_attention.evaluation.predict import predict_volume
@@ -27,7 +28,7 @@ from guided_attention.paths import weights_folder
 from guided_attention.training import checkpoints
 from guided_attention.training.devices import Where
 from guided_attention.training.loop import fit
-from guided_attention.training.settings import FitSettings, InputSettings
+from guided_attention.training.settings import FitSettings
 from small_volumes import small_volume
 
 SETTINGS = FitSettings(epochs=4, batch_size=3, inputs=InputSettings(32, "crop"), augmentation=None)  # 4 steps an epoch
@@ -269,7 +270,7 @@ class TestDamage:
             train(tmp_path)
 
 
-SPEC = ModelSpec("unet", {"channels": 4}, {"size": 32, "how": "crop", "normalisation": "percentile"})
+SPEC = ModelSpec("unet", {"channels": 4}, InputSettings(32))
 
 
 @pytest.fixture
@@ -304,7 +305,7 @@ class TestNetworks:
         with pytest.raises(
             NotFiniteError, match=r"subject 'c': the network gives NaN or infinity for its slices 0 to 3"
         ):
-            predict_volume(model, VALIDATION[0], size=32, batch_size=4)
+            predict_volume(model, VALIDATION[0], SETTINGS.inputs, batch_size=4)
 
     def test_a_flipped_bit(self, saved):
         flip(saved / "model.safetensors")

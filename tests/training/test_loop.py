@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guided_attention.data import Augmentation
+from guided_attention.data import Augmentation, InputSettings
 from guided_attention.errors import CheckpointError, NotFiniteError, OutOfTimeError, SettingsError
 from guided_attention.experiments.record import record_path
 from guided_attention.models import build_model
@@ -80,12 +80,33 @@ class TestFit:
         fit(in_memory, TRAIN, VALIDATION, SETTINGS, progress=False)
         assert_same_bits(weights(in_memory), weights(on_disk))
 
-    def test_workers_do_not_change_the_weights(self):
-        alone, helped = network(), network()
+    def test_slices_in_a_file_do_not_change_the_weights(self, tmp_path, monkeypatch):
+        """Nor does it matter whether the volumes lie in memory, or each is made when it is asked for."""
+
+        class Volumes:
+            def __len__(self):
+                return len(TRAIN)
+
+            def __iter__(self):
+                return (replace(volume, image=volume.image.copy()) for volume in TRAIN)
+
+        alone, mapped = network(), network()
         chosen = replace(SETTINGS, epochs=2, augmentation=Augmentation())
         fit(alone, TRAIN, VALIDATION, chosen, progress=False)
-        fit(helped, TRAIN, VALIDATION, replace(chosen, workers=2), progress=False)
-        assert_same_bits(weights(helped), weights(alone))
+        monkeypatch.setattr("guided_attention.data.slices._memory", lambda: 1000)
+        fit(mapped, Volumes(), VALIDATION, chosen, tmp_path, progress=False)
+        assert_same_bits(weights(mapped), weights(alone))
+
+    def test_a_run_that_an_older_version_began_goes_on(self, tmp_path):
+        """Its settings also name the processes that prepared slices, on which nothing depended."""
+        fit(network(), TRAIN, VALIDATION, replace(SETTINGS, epochs=1), tmp_path, progress=False)
+        state = tmp_path / "checkpoints" / "epoch-0001" / "state.json"
+        old = json.loads(state.read_text())
+        old["settings"] |= {"epochs": 2, "workers": 4}
+        state.write_text(json.dumps(old))
+        (state.parent / "digests.json").unlink()
+        result = fit(network(), TRAIN, VALIDATION, replace(SETTINGS, epochs=2), tmp_path, progress=False)
+        assert (result.resumed_from, len(result.history)) == (1, 2)
 
     def test_mixed_precision_learns_like_single(self):
         losses = []
@@ -467,7 +488,7 @@ class TestSettings:
 class TestNetworkFiles:
     def spec(self):
         options = {"backbone": "resnet18", "channels": 8, "semantic_widths": (4, 8, 8), "semantic": "shared"}
-        return ModelSpec("ms-dual-guided", options, {"size": 32, "how": "resample", "normalisation": "zscore"})
+        return ModelSpec("ms-dual-guided", options, InputSettings(32, "resample", "zscore"))
 
     def test_round_trip(self, tmp_path):
         """Also where modules are shared between scales, which safetensors stores once."""

@@ -118,7 +118,7 @@ def test_the_channel_shown_listens_to_another_and_both_show_the_body():
 def trained():
     network, spec = load_pretrained("ms-dual-guided")
     volume = make_phantom(7, phantom_settings("small")).in_phase
-    return network, as_slice(volume, **spec.inputs)
+    return network, as_slice(volume, inputs=spec.inputs)
 
 
 def test_the_trained_network_opens_inside_the_body_far_from_uniform(trained):

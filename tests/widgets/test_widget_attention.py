@@ -8,7 +8,7 @@ import torch
 from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
-from guided_attention.data import Volume, fit_in_plane, normalise
+from guided_attention.data import InputSettings, Volume, fit_in_plane, normalise
 from guided_attention.errors import SettingsError
 from guided_attention.models import PositionMaps, attention_of, build_model, capture_features
 from guided_attention.models.attention import ChannelAttention, PositionAttention
@@ -121,12 +121,12 @@ def test_volumes_are_prepared_as_for_training():
     labels = np.zeros((3, 20, 24), np.uint8)
     labels[1, 4:9, 5:12] = 1
     volume = Volume(rng.uniform(0, 900, (3, 20, 24)).astype(np.float32), labels, (5.0, 1.5, 1.25), "one")
-    found = as_slice(volume, size=16)
+    found = as_slice(volume, inputs=InputSettings(16))
     fitted = fit_in_plane(volume, 16)
     np.testing.assert_array_equal(found.x[0, 0].numpy(), normalise(fitted.image)[1])
     np.testing.assert_array_equal(found.labels, fitted.labels[1])
     assert found.spacing == (1.5, 1.25)
-    assert as_slice(volume, size=16, index=-1).labels.sum() == 0
+    assert as_slice(volume, inputs=InputSettings(16), index=-1).labels.sum() == 0
     with pytest.raises(SettingsError, match="index=3: one has 3 slices"):
         as_slice(volume, index=3)
 

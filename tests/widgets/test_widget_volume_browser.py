@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from guided_attention.data import Volume
+from guided_attention.data import InputSettings, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.overlap import mean_surface_distance
 from guided_attention.evaluation.predict import predict_volume
@@ -92,8 +92,8 @@ def test_any_network_of_the_package():
     torch.manual_seed(0)
     volume = small_volume("one")
     model = build_model("ms-dual", backbone="resnet18", channels=8, reduction=2)
-    browser = VolumeBrowser.from_model(model, volume, size=32, slice=2)
-    expected = predict_volume(model, volume, size=32)
+    browser = VolumeBrowser.from_model(model, volume, InputSettings(32), slice=2)
+    expected = predict_volume(model, volume, InputSettings(32))
     assert browser.slice == 2
     np.testing.assert_array_equal(unpack(browser.data["prediction"]), expected.labels)
     assert browser.data["distances"][1] == pytest.approx(

@@ -162,10 +162,10 @@ def phantom(folder: Path) -> str:
 
 def training(folder: Path) -> str:
     """One step of the whole network on the device that a training takes, a validation, and a checkpoint."""
-    from guided_attention.data import open_source
+    from guided_attention.data import InputSettings, open_source
     from guided_attention.models import build_model
     from guided_attention.training.loop import fit
-    from guided_attention.training.settings import FitSettings, InputSettings, get_preset
+    from guided_attention.training.settings import FitSettings, get_preset
 
     if not (folder / "phantom").is_dir():
         raise _NotWellError("not tried, because there is no phantom to train on: mend that first.")

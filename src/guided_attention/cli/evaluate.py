@@ -51,7 +51,7 @@ def evaluate(
     scores = score(
         model,
         volumes,
-        **spec.inputs,
+        spec.inputs,
         batch_size=inference.batch_size,
         device=inference.device,
         precision=inference.precision or precision_of(network, spec),
@@ -96,7 +96,7 @@ def predict(
         labels = predict_volume(
             model,
             volume,
-            **spec.inputs,
+            spec.inputs,
             batch_size=inference.batch_size,
             device=inference.device,
             precision=precision,

@@ -1,8 +1,9 @@
-"""Random rotation and flips, the same for image and labels (chapter *From scanner to tensor*)."""
+"""Random rotation and flips of a batch, the same for image and labels (chapter *From scanner to tensor*)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.nn.functional import grid_sample
 
 from guided_attention.errors import SettingsError
 
-__all__ = ["Augmentation", "Draw"]
+__all__ = ["Augmentation", "Draw", "as_tensor", "augment"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Augmentation:
 
     @staticmethod
     def apply(image: Tensor, labels: Tensor, draw: Draw, outside: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Do to one slice what was drawn.
+        """Do to one slice what was drawn: `augment` for a batch of one.
 
         Parameters
         ----------
@@ -99,24 +100,55 @@ class Augmentation:
         image, labels : Tensor, (S, S)
             Of the same types, contiguous.
         """
-        if draw.angle:
-            grid = _rotation_grid(draw.angle, image.shape[-1], image.device)
-            image = _sample(image - outside, grid, "bilinear") + outside
-            labels = _sample(labels.to(image.dtype), grid, "nearest").to(labels.dtype)
-        axes = [axis for axis, flip in ((-1, draw.horizontal), (-2, draw.vertical)) if flip]
-        if axes:
-            image, labels = image.flip(axes), labels.flip(axes)
-        return image, labels
+        image, labels = augment(image[None], labels[None], as_tensor([draw]), torch.tensor([outside]))
+        return image[0], labels[0]
 
 
-def _rotation_grid(angle: float, size: int, device: torch.device) -> Tensor:
-    """Where each pixel of the rotated picture comes from, (1, S, S, 2), columns first, -1 to 1 between outer edges."""
-    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    places = (torch.arange(size, device=device) * 2 + 1) / size - 1
+def as_tensor(draws: Sequence[Draw]) -> Tensor:
+    """Draws as `augment` takes them: float32 (5, B): rotated or not, cosine, sine, mirrored in columns, in rows."""
+    rows = [
+        (bool(d.angle), math.cos(math.radians(d.angle)), math.sin(math.radians(d.angle)), d.horizontal, d.vertical)
+        for d in draws
+    ]
+    return torch.tensor(rows, dtype=torch.float32).T
+
+
+def augment(image: Tensor, labels: Tensor, moves: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
+    """Do to each slice of a batch what was drawn for it.
+
+    Every slice is rotated and mirrored, and what was not drawn is thrown away: on a GPU that costs less than asking
+    which slices need it.
+
+    Parameters
+    ----------
+    image : Tensor, float32, (B, S, S)
+        Interpolated linearly.
+    labels : Tensor, uint8, (B, S, S)
+        Nearest neighbour.
+    moves : Tensor, (5, B)
+        From `as_tensor`.
+    outside : Tensor, (B,)
+        Grey of what a rotation brings in from outside the picture; its label is background.
+
+    Returns
+    -------
+    image, labels : Tensor, (B, S, S)
+        Of the same types.
+    """
+    rotated, cosine, sine, horizontal, vertical = moves[:, :, None, None]
+    places = (torch.arange(image.shape[-1], device=image.device) * 2 + 1) / image.shape[-1] - 1
     row, column = places[:, None], places[None, :]
     # rows run downwards, so counter-clockwise on the screen is this sign
-    return torch.stack((cosine * column - sine * row, sine * column + cosine * row), dim=-1)[None]
+    grid = torch.stack((cosine * column - sine * row, sine * column + cosine * row), dim=-1)  # (B, S, S, 2)
+    grey = outside[:, None, None]
+    turned = _sample(image - grey, grid, "bilinear") + grey
+    image = torch.where(rotated > 0, turned, image)
+    labels = torch.where(rotated > 0, _sample(labels.to(image.dtype), grid, "nearest").to(labels.dtype), labels)
+    for axis, wanted in ((-1, horizontal), (-2, vertical)):
+        image = torch.where(wanted > 0, image.flip(axis), image)
+        labels = torch.where(wanted > 0, labels.flip(axis), labels)
+    return image, labels
 
 
-def _sample(picture: Tensor, grid: Tensor, mode: str) -> Tensor:
-    return grid_sample(picture[None, None], grid, mode=mode, padding_mode="zeros", align_corners=False)[0, 0]
+def _sample(pictures: Tensor, grid: Tensor, mode: str) -> Tensor:
+    return grid_sample(pictures[:, None], grid, mode=mode, padding_mode="zeros", align_corners=False)[:, 0]

@@ -1,18 +1,87 @@
-"""From the scanner's matrix to the network's, and grey values to a common scale (chapter *From scanner to tensor*)."""
+"""How a volume becomes an input, and logits become the volume's again (chapter *From scanner to tensor*)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
-__all__ = ["HOW", "NORMALISATIONS", "fit_in_plane", "normalise"]
+__all__ = ["HOW", "NORMALISATIONS", "InputSettings", "fit_in_plane", "normalise"]
 
 HOW = ("crop", "resample")
 NORMALISATIONS = ("percentile", "zscore", "minmax")
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """How a volume becomes the input of a network; kept beside the weights, because prediction must do the same.
+
+    Parameters
+    ----------
+    size : int
+        Rows and columns of the input.
+    how : {"crop", "resample"}
+        Whether another matrix size is cropped (or padded) about its centre, as the paper's authors did, or resampled;
+        see `fit_in_plane`.
+    normalisation : {"percentile", "zscore", "minmax"}
+        Of the grey values of a whole volume after it was brought to ``size``; see `normalise`.
+
+    Raises
+    ------
+    SettingsError
+        If ``size`` is not positive, or a word is unknown.
+    """
+
+    size: int = 256
+    how: Literal["crop", "resample"] = "crop"
+    normalisation: Literal["percentile", "zscore", "minmax"] = "percentile"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise SettingsError(f"size={self.size} must be 1 or more.")
+        require_choice("how", self.how, HOW)
+        require_choice("normalisation", self.normalisation, NORMALISATIONS)
+
+    def prepare(self, volume: Volume) -> Volume:
+        """Return the volume as a network gets it, image and labels (D, size, size).
+
+        Raises
+        ------
+        DataError
+            If a grey value is NaN or infinite.
+        """
+        fitted = fit_in_plane(volume, self.size, self.how)
+        return replace(fitted, image=np.ascontiguousarray(normalise(fitted.image, self.normalisation)))
+
+    def restore(self, logits: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Bring logits of prepared slices back to the volume's own rows and columns.
+
+        Parameters
+        ----------
+        logits : Tensor, (B, K, size, size)
+        shape : (H, W)
+            Rows and columns of the volume.
+
+        Returns
+        -------
+        Tensor, (B, K, H, W)
+            After a crop, padding is cut off, and what lay outside is background with certainty (logit 0, all others
+            minus infinity); after resampling, logits are interpolated bilinearly.
+        """
+        if self.how == "resample":
+            return interpolate(logits, size=shape, mode="bilinear", align_corners=False)
+        whole = logits.new_full((*logits.shape[:2], *shape), float("-inf"))
+        whole[:, 0] = 0.0
+        here, there = _overlap(shape, logits.shape[2:])
+        whole[(..., *here)] = logits[(..., *there)]
+        return whole
 
 
 def fit_in_plane(volume: Volume, size: int, how: str = "crop") -> Volume:
@@ -49,28 +118,28 @@ def fit_in_plane(volume: Volume, size: int, how: str = "crop") -> Volume:
 
 
 def _crop(volume: Volume, size: int) -> Volume:
-    source, target, shift = [slice(None)], [slice(None)], []
-    for own in volume.shape[1:]:
-        common = min(own, size)
-        first, second = (own - common) // 2, (size - common) // 2
-        source.append(slice(first, first + common))
-        target.append(slice(second, second + common))
-        shift.append(first - second)
+    source, target = _overlap(volume.shape[1:], (size, size))
 
     def cut(array: np.ndarray, outside: float) -> np.ndarray:
         fitted = np.full((len(array), size, size), outside, array.dtype)
-        fitted[tuple(target)] = array[tuple(source)]
+        fitted[(..., *target)] = array[(..., *source)]
         return fitted
 
     labels = None if volume.labels is None else cut(volume.labels, 0)
-    affine = _moved(volume.affine, (1.0, 1.0), (float(shift[0]), float(shift[1])))
+    shift = tuple(float(s.start - t.start) for s, t in zip(source, target, strict=True))
+    affine = _moved(volume.affine, (1.0, 1.0), shift)
     return replace(volume, image=cut(volume.image, volume.image.min()), labels=labels, affine=affine)
 
 
-def _resample(volume: Volume, size: int) -> Volume:
-    import torch
-    from torch.nn.functional import interpolate
+def _overlap(own: tuple[int, int], fitted: tuple[int, int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where what a centred crop (or padding) keeps lies: in the pixels before, and in those afterwards."""
+    common = [min(pair) for pair in zip(own, fitted, strict=True)]
+    starts = ([(n - m) // 2 for n, m in zip(shape, common, strict=True)] for shape in (own, fitted))
+    before, after = (tuple(slice(a, a + m) for a, m in zip(start, common, strict=True)) for start in starts)
+    return before, after
 
+
+def _resample(volume: Volume, size: int) -> Volume:
     # pixels are areas: the outer edges of the picture stay where they are, not the centres of its corner pixels
     image = torch.from_numpy(volume.image)[:, None]
     image = interpolate(image, size=(size, size), mode="bilinear", align_corners=False, antialias=True)[:, 0].numpy()

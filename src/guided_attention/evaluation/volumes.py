@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from guided_attention.data.prepare import InputSettings
 from guided_attention.data.volume import Volume
 from guided_attention.evaluation.predict import predict_with_confidence
 from guided_attention.evaluation.scores import SubjectScores, evaluate_subject
@@ -18,10 +19,8 @@ __all__ = ["evaluate"]
 def evaluate(
     model: nn.Module,
     volumes: Iterable[Volume],
+    inputs: InputSettings,
     *,
-    size: int,
-    how: str = "crop",
-    normalisation: str = "percentile",
     batch_size: int = 8,
     device: str | torch.device = "cpu",
     precision: str = "32-true",
@@ -32,7 +31,7 @@ def evaluate(
 
     Parameters
     ----------
-    model, size, how, normalisation, batch_size, device, precision
+    model, inputs, batch_size, device, precision
         As for `predict_volume`.
     volumes : iterable of Volume
         Each with reference labels. A generator keeps only one of them in memory.
@@ -60,9 +59,7 @@ def evaluate(
             prediction, confidence = predict_with_confidence(
                 model,
                 volume,
-                size=size,
-                how=how,
-                normalisation=normalisation,
+                inputs,
                 batch_size=batch_size,
                 device=device,
                 precision=precision,

@@ -26,6 +26,7 @@ from guided_attention.experiments.same_data import data_difference
 from guided_attention.experiments.trial import choose_fold, describe, initial_weights
 from guided_attention.paths import RunFolder
 from guided_attention.training.checkpoints import whole_checkpoints
+from guided_attention.training.settings import counted
 
 __all__ = ["Planned", "Status", "clear", "plan", "plan_table", "restore", "weights_for"]
 
@@ -177,7 +178,7 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
         "dataset": _words(record.dataset),
         "model": asdict(record.model),
         "preset": record.preset,
-        "settings": dict(record.settings),
+        "settings": counted(record.settings),
         "seed": record.seed,
         "split": asdict(record.split),
     }

@@ -70,7 +70,7 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
     scores = evaluate(
         again,
         [source.read(subject) for subject in record.split.test],
-        **spec.inputs,
+        spec.inputs,
         batch_size=settings["batch_size"],
         device=device,
         precision=settings["precision"],

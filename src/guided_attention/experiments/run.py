@@ -182,7 +182,7 @@ def _train_and_evaluate(
     scores = evaluate(
         model,
         _read(source, fold.test),
-        **asdict(settings.inputs),
+        settings.inputs,
         batch_size=settings.batch_size,
         device=device,
         precision=settings.precision,
@@ -212,7 +212,7 @@ def _train_and_evaluate(
         "precision": settings.precision,
         "commit": record.provenance.commit,
     }
-    spec = ModelSpec(trial.model, described.options, asdict(settings.inputs), classes=CLASSES, notes=notes)
+    spec = ModelSpec(trial.model, described.options, settings.inputs, classes=CLASSES, notes=notes)
     if is_first_process(where):
         save_network(run.weights, model, spec)
         write_masks(run.predictions, masks)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from guided_attention.data import CLASSES, Volume, fit_in_plane, normalise
+from guided_attention.data import CLASSES, InputSettings, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.figures.attention import show_attention
 from guided_attention.figures.slices import organ_legend, show_errors, show_slice
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["show_result"]
 
 
-def show_result(model: nn.Module, inputs: dict, volume: Volume, prediction: Volume, index: int) -> Figure:
+def show_result(model: nn.Module, inputs: InputSettings, volume: Volume, prediction: Volume, index: int) -> Figure:
     """Draw reference, prediction, errors, and the attention of one spleen pixel, side by side.
 
     Parameters
     ----------
     model : nn.Module
         A trained network with position attention; the module with the largest lambda is shown.
-    inputs : dict
-        ``size``, ``how`` and ``normalisation`` that it was trained with.
+    inputs : InputSettings
+        Those it was trained with.
     volume : Volume
         With reference labels.
     prediction : Volume
@@ -48,9 +48,9 @@ def show_result(model: nn.Module, inputs: dict, volume: Volume, prediction: Volu
     show_slice(axes[0], image, truth, title="reference")
     show_slice(axes[1], image, found, title="prediction")
     show_errors(axes[2], image, found, truth, title="errors")
-    fitted = fit_in_plane(volume, inputs["size"], inputs["how"])
-    grey = normalise(fitted.image, inputs["normalisation"])[index]
-    spleen = np.argwhere(fitted.labels[index] == CLASSES.index("spleen"))
+    prepared = inputs.prepare(volume)
+    grey = prepared.image[index]
+    spleen = np.argwhere(prepared.labels[index] == CLASSES.index("spleen"))
     if not len(spleen):
         raise SettingsError(
             f"index={index}: slice {index} of subject {volume.subject!r} shows no spleen; choose another."

@@ -9,6 +9,7 @@ from typing import Any
 
 from guided_attention.errors import DataError
 from guided_attention.experiments.run_record import Record
+from guided_attention.training.settings import counted
 
 __all__ = ["check_comparable"]
 
@@ -42,7 +43,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "preset": record.preset,
         "data set": replace(record.dataset, digests=None),
         **({} if digests is None else {"data": dict(digests)}),
-        "settings": {**record.settings, "seed": None},
+        "settings": {**counted(record.settings), "seed": None},
         f"options of {record.model.name}": dict(record.model.options),
         f"split of fold {fold}": record.split,
         # Records without digests can at least not be of other labels.

@@ -31,9 +31,6 @@ class Where:
         ``"auto"`` takes a GPU where there is one.
     devices : int
         How many of them share every batch; batch norm sees its device's part.
-    resident : bool
-        Keep all training slices on the device and augment them there, see
-        `guided_attention.training.batches.DeviceBatches`: for a GPU that would wait for its slices.
     until : float, optional
         Seconds since 1970, as `time.time` counts. Each call trains one epoch at least; no further one begins that
         would end later than this if it takes as long as the last.
@@ -41,7 +38,6 @@ class Where:
 
     accelerator: str = "auto"
     devices: int = 1
-    resident: bool = False
     until: float | None = None
 
 

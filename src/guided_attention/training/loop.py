@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
 from guided_attention.errors import NotFiniteError, OutOfTimeError, SettingsError
 from guided_attention.progress import progress_bar
-from guided_attention.training.batches import EpochBatches, make_loader
+from guided_attention.training.batches import EpochBatches
 from guided_attention.training.checkpoints import diverged_names
 from guided_attention.training.devices import HERE, Where, prepare
 from guided_attention.training.history import FitResult
@@ -57,7 +58,8 @@ def fit(
     model : nn.Module
         Returns a `SegmentationOutput`.
     train, validation : sequence of Volume
-        With labels.
+        With labels. Training volumes are gone through a few times at the start and not kept: a sequence that reads
+        each when it is asked for serves a set larger than memory.
     settings : FitSettings
         The protocol.
     out_dir : path, optional
@@ -104,8 +106,8 @@ def fit(
     optimizer = torch.optim.Adam(
         model.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
     )
-    inputs = settings.inputs
-    data = SliceDataset(train, inputs.size, inputs.how, settings.augmentation, inputs.normalisation, seed=settings.seed)
+    data = SliceDataset(train, settings.inputs, settings.augmentation, settings.seed, out_dir and Path(out_dir))
+    data.to(fabric.device)
     batches = EpochBatches(len(data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
     kept.resume_or_start(optimizer)
     run = _Run(fabric, where, kept, data, batches, validation, *fabric.setup(model, optimizer))
@@ -126,7 +128,7 @@ def _identity(
         "train": sorted(v.subject for v in train),
         "validation": sorted(v.subject for v in validation),
         **({} if origin is None else {"origin": dict(origin)}),
-        "data": digests_of([*train, *validation]),  # last: another origin says in words why it differs
+        "data": digests_of(chain(train, validation)),  # last: another origin says in words why it differs
     }
     return json.loads(json.dumps(identity))  # as a checkpoint gives it back: tuples are lists
 
@@ -157,9 +159,6 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.settings = self.kept.settings
-        self.loader = make_loader(
-            self.data, self.batches, self.fabric.device, self.settings.workers, self.where.resident
-        )
 
     def all_epochs(self, progress: bool) -> None:
         """Everything that is left to do, with one bar, which so knows how long it takes."""
@@ -201,8 +200,7 @@ class _Run:
     def _train(self, epoch: int) -> dict[str, float]:
         self.model.train()
         sums: dict[str, torch.Tensor] = {}
-        for batch in self.loader:
-            image, labels = (batch[k].to(self.fabric.device, non_blocking=True) for k in ("image", "labels"))
+        for image, labels in self.data.batches(self.batches, self.fabric.device):
             loss = objective(self.model(image), labels, self.settings.loss)
             self.optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss.total)

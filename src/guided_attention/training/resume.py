@@ -18,7 +18,7 @@ from guided_attention.errors import CheckpointError, DamagedError
 from guided_attention.files import read_json, write_text
 from guided_attention.training.checkpoints import check_checkpoint, checkpoint_path, whole_checkpoints
 from guided_attention.training.history import FitResult
-from guided_attention.training.settings import FitSettings
+from guided_attention.training.settings import FitSettings, counted
 
 __all__ = ["advice", "changes", "mark_diverged", "settle_best", "unmark_diverged", "without"]
 
@@ -81,6 +81,7 @@ def changes(found: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) 
     CheckpointError
         If anything else differs.
     """
+    state = {**state, "settings": counted(state["settings"])} if "settings" in state else state
     differing = {name: (state[name], now) for name, now in identity.items() if state.get(name, now) != now}
     if not differing:
         return {}

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from guided_attention.data.augmentation import Augmentation
+from guided_attention.data.prepare import InputSettings
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.evaluation.predict import PRECISIONS
 from guided_attention.models import backbone_of
 from guided_attention.training.losses import LossWeights
 
-__all__ = ["PRESETS", "FitSettings", "InputSettings", "Preset", "get_preset"]
+__all__ = ["PRESETS", "FitSettings", "Preset", "counted", "get_preset"]
 
 Precision = Literal["32-true", "bf16-mixed"]
-
-
-@dataclass(frozen=True)
-class InputSettings:
-    """How a volume becomes the input of a network; kept beside the weights, because prediction must do the same.
-
-    Parameters
-    ----------
-    size : int
-        Rows and columns of the input.
-    how : {"crop", "resample"}
-        Whether another matrix size is cropped (or padded) about its centre, as the paper's authors did, or resampled.
-    normalisation : {"percentile", "zscore", "minmax"}
-        Of the grey values of a whole volume, see `guided_attention.data.normalise`.
-    """
-
-    size: int = 256
-    how: Literal["crop", "resample"] = "crop"
-    normalisation: Literal["percentile", "zscore", "minmax"] = "percentile"
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise SettingsError(f"size={self.size} must be 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -59,8 +38,6 @@ class FitSettings:
         Lightning Fabric's names for single precision, and for bfloat16 where autocast thinks it safe.
     seed : int
         Of the order of slices, of the augmentation and of dropout.
-    workers : int
-        Processes that prepare slices; 0 prepares them in the training process. Results do not depend on it.
     inputs : InputSettings
         How a volume becomes the network's input.
     augmentation : Augmentation or None
@@ -84,13 +61,12 @@ class FitSettings:
     factor: float = 0.5
     precision: Precision = "32-true"
     seed: int = 0
-    workers: int = 0
     inputs: InputSettings = field(default_factory=InputSettings)
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 1, "patience": 1, "workers": 0, "seed": 0, "weight_decay": 0}
+        least = {"epochs": 1, "batch_size": 1, "patience": 1, "seed": 0, "weight_decay": 0}
         for name, lowest in least.items():
             if not getattr(self, name) >= lowest:
                 raise SettingsError(f"{name}={getattr(self, name)} must be {lowest} or more.")
@@ -105,6 +81,14 @@ class FitSettings:
         plain = asdict(self)
         plain["betas"] = list(self.betas)
         return plain
+
+
+def counted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those settings of a record or checkpoint that make a training what it is.
+
+    Older versions also name ``workers``, the processes that prepared slices: the results never depended on them.
+    """
+    return {name: value for name, value in settings.items() if name != "workers"}
 
 
 @dataclass(frozen=True)
@@ -150,7 +134,7 @@ _QUICK_FIT = FitSettings(
 #: family, trained longer, whose weights are small enough to travel with the book; the pictures that readers touch are
 #: made with it.
 PRESETS: dict[str, Preset] = {
-    "paper": Preset("paper", backbone="resnet101", options={}, fit=FitSettings(workers=4)),
+    "paper": Preset("paper", backbone="resnet101", options={}, fit=FitSettings()),
     "quick": Preset(
         "quick",
         backbone="resnet18",

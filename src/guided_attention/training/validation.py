@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -52,7 +51,7 @@ def validate(
         found = predict_volume(
             model,
             volume,
-            **asdict(settings.inputs),
+            settings.inputs,
             batch_size=settings.batch_size,
             device=device,
             precision=settings.precision,

@@ -11,6 +11,7 @@ import numpy as np
 import traitlets
 from torch import nn
 
+from guided_attention.data import InputSettings
 from guided_attention.errors import require_choice
 from guided_attention.files import write_bytes
 from guided_attention.models.stored.onnx import Exported, export_network, export_weights
@@ -113,11 +114,10 @@ class LiveNetwork(GuidedWidget):
         cls,
         model: nn.Module,
         images: Mapping[str, Image] | Sequence[Image] | Image,
+        inputs: InputSettings | None = None,
         *,
-        size: int | tuple[int, int] | None = None,
         weights: str = WEIGHTS,
         runtime: str = "onnxruntime-web/",
-        **inputs: Any,
     ) -> LiveNetwork:
         """Run any network: its forward pass takes (1, 1, H, W) and returns logits (1, K, H, W).
 
@@ -126,24 +126,18 @@ class LiveNetwork(GuidedWidget):
         model : nn.Module
             On the CPU. Its parameters are rounded to half precision.
         images
-            As for `from_weights`; volumes are prepared with ``inputs``.
-        size : int or (H, W), optional
-            Of the network's input; default that of the first image.
+            As for `from_weights`. The first has the size that the browser runs.
+        inputs : InputSettings, optional
+            How volumes are prepared, see `guided_attention.widgets.shared.inputs.as_slice`.
         weights, runtime : str
             Where the page finds them; `save` puts them there.
-        **inputs
-            ``how`` and ``normalisation``, see `guided_attention.widgets.shared.inputs.as_slice`.
         """
-        if size is None:
-            size = tuple(slices_of(images, inputs)[0][1].x.shape[2:])
-        exported = export_network(model, size)
-        if isinstance(size, int) or size[0] == size[1]:
-            inputs = {"size": size if isinstance(size, int) else size[0], **inputs}
+        exported = export_network(model, tuple(slices_of(images, inputs)[0][1].x.shape[2:]))
         return cls._make(exported, in_half_precision(model), images, {"runtime": runtime, "weights": weights}, inputs)
 
     @classmethod
     def _make(
-        cls, exported: Exported, model: nn.Module, images: Any, urls: dict[str, str], inputs: dict[str, Any]
+        cls, exported: Exported, model: nn.Module, images: Any, urls: dict[str, str], inputs: InputSettings | None
     ) -> LiveNetwork:
         data, view = live_data(exported, model, images, inputs)
         widget = cls(data=data, position=list(view.position), urls=urls, scale=view.scale, step=view.step)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from guided_attention.data import Volume
+from guided_attention.data import InputSettings, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.models import capture_positions
 from guided_attention.models.stored.onnx import Exported
@@ -46,16 +46,17 @@ def runtime_folder() -> Path:
     return folder
 
 
-def slices_of(images: Mapping[str, Image] | Sequence[Image] | Image, inputs: dict[str, Any]) -> list[tuple[str, Slice]]:
-    """Return the slices with their names; ``inputs`` holds ``size``, ``how`` and ``normalisation`` for volumes."""
+def slices_of(
+    images: Mapping[str, Image] | Sequence[Image] | Image, inputs: InputSettings | None
+) -> list[tuple[str, Slice]]:
+    """Return the slices with their names; volumes are prepared with ``inputs``, as `as_slice` does."""
     if isinstance(images, Volume | Slice | np.ndarray | Tensor):
         images = [images]
     if not isinstance(images, Mapping):
         images = {str(number): image for number, image in enumerate(images, 1)}
     if not images:
         raise SettingsError("images: expected at least one slice, found none.")
-    options = {key: inputs[key] for key in ("size", "how", "normalisation") if key in inputs}
-    return [(name, as_slice(image, **options)) for name, image in images.items()]
+    return [(name, as_slice(image, inputs=inputs)) for name, image in images.items()]
 
 
 def input_of(packed: dict[str, Any], size: Sequence[int]) -> np.ndarray:
@@ -67,7 +68,7 @@ def live_data(
     exported: Exported,
     model: nn.Module,
     images: Mapping[str, Image] | Sequence[Image] | Image,
-    inputs: dict[str, Any],
+    inputs: InputSettings | None,
 ) -> tuple[dict[str, Any], FirstView]:
     """Return the ``data`` of a `guided_attention.widgets.LiveNetwork`, and where it opens on the first slice.
 
@@ -110,7 +111,7 @@ def live_data(
         "bytes": [*((runtime_folder() / name).stat().st_size for name in RUNTIME_FILES), len(exported.weights)],
         "classes": class_list(np.array([exported.classes - 1]))[: exported.classes],
         "slices": slices,
-        "normalisation": inputs.get("normalisation", "percentile"),
+        "normalisation": (inputs or InputSettings()).normalisation,
         **_maps(exported),
     }
     return data, _opening(model, slices[0], size)

@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 from torch import Tensor, nn
 
-from guided_attention.data import Volume
+from guided_attention.data import InputSettings, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.overlap import mean_surface_distance
 from guided_attention.evaluation.predict import predict_volume
@@ -108,10 +108,8 @@ class VolumeBrowser(GuidedWidget):
         cls,
         model: nn.Module,
         volume: Volume,
+        inputs: InputSettings | None = None,
         *,
-        size: int | None = None,
-        how: str = "crop",
-        normalisation: str = "percentile",
         device: str = "cpu",
         **options: Any,
     ) -> VolumeBrowser:
@@ -123,8 +121,8 @@ class VolumeBrowser(GuidedWidget):
             Any network of the package.
         volume : Volume
             What is predicted; its labels, where there are any, are the reference.
-        size, how, normalisation, device
-            As for `predict_volume`; default size: the larger side of the volume's matrix.
+        inputs, device
+            As for `predict_volume`; default inputs: padded to the larger side of the volume's matrix.
         **options
             As for `VolumeBrowser`.
 
@@ -133,9 +131,8 @@ class VolumeBrowser(GuidedWidget):
         SettingsError
             As for `predict_volume` and `VolumeBrowser`.
         """
-        size = size or max(volume.shape[1:])
-        found = predict_volume(model, volume, size=size, how=how, normalisation=normalisation, device=device)
-        return cls(volume, found, **options)
+        inputs = inputs or InputSettings(max(volume.shape[1:]))
+        return cls(volume, predict_volume(model, volume, inputs, device=device), **options)
 
     @traitlets.validate("slice")
     def _there(self, proposal: dict[str, Any]) -> int:

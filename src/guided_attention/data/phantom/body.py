@@ -48,8 +48,9 @@ class Body:
         """Distance outside the cavity along the ray from the middle, mm; negative inside."""
         widen = 1 + 0.04 * np.tanh(z / 70)
         a, b = np.abs(x) * np.float32(1 / (self.width * widen)), np.abs(y) * np.float32(1 / self.depth)
-        radial = (a**self.power + b**self.power + np.float32(1e-12)) ** np.float32(1 / self.power)
-        return np.sqrt(x * x + y * y) * (1 - 1 / radial)
+        a, b = (np.power(along, self.power, dtype=np.float64) for along in (a, b))
+        radial = (a + b + 1e-12) ** (1 / self.power)
+        return np.sqrt(x * x + y * y) * (1 - 1 / radial).astype(np.float32)
 
     def diaphragm(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Height of the diaphragm, mm: two domes that fall off steeply towards the wall."""
@@ -59,7 +60,7 @@ class Body:
             rho = ((x - np.float32(centre)) * np.float32(1 / (0.62 * w))) ** 2 + (
                 (y + np.float32(0.05 * d)) * np.float32(1 / (1.05 * d))
             ) ** 2
-            domes.append(np.float32(top) - 34 * rho - 26 * rho**3)
+            domes.append(np.float32(top) - 34 * rho - 26 * rho * rho * rho)
         middle = (
             np.float32(self.dome - 30) - 40 * (x * np.float32(1 / w)) ** 2 - 60 * ((y + 20) * np.float32(1 / d)) ** 2
         )

@@ -38,7 +38,7 @@ def paint_plane(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> tup
         if done:
             solid[done[0]] |= done[2]
     room = cavity & ~solid
-    mottle, speckle = anatomy.mottle.plane(x, y, z), anatomy.speckle.plane(x, y, z)
+    mottle, speckle = (waves.plane(x, y, z).astype(np.float32) for waves in (anatomy.mottle, anatomy.speckle))
     room &= ~_chest(plane, anatomy, room, mottle, speckle)
     _bowel(plane, anatomy, room, mottle, speckle)
     _upper_organs(plane, anatomy, room, speckle)
@@ -66,7 +66,7 @@ def _wall(plane: Plane, anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
         # ribs run down towards the front: their height depends on y
         height = plane.z0 - 0.45 * plane.y + body.rib_phase
         along = np.abs((height % 25) - 12.5)
-        rib = np.hypot(out - 0.45 * muscle, along * 0.75) - 5
+        rib = np.sqrt(np.square(out - 0.45 * muscle) + np.square(along * 0.75)) - 5
         high = height > body.rib_start
         np.copyto(plane.tissue, T("cortical bone"), where=(rib < 0) & high)
         np.copyto(plane.tissue, T("marrow"), where=(rib < -1.5) & high)
@@ -147,7 +147,7 @@ def _kidneys(plane: Plane, anatomy: Anatomy, room: np.ndarray) -> None:
         window, level, inside = done
         a, b, c = bean.own(plane.x[window], plane.y[window], plane.z[window])
         radius = np.sqrt(a * a + b * b + c * c)
-        angle = np.arctan2(b, a)
-        pyramid = np.cos(4 * angle + 2 * c) * np.cos(5.5 * c) > -0.25
+        angle, along = np.arctan2(b, a, dtype=np.float64), c.astype(np.float64)
+        pyramid = np.cos(4 * angle + 2 * along) * np.cos(5.5 * along) > -0.25
         np.copyto(plane.tissue[window], T("kidney medulla"), where=inside & (radius < 0.76) & pyramid & (level > 4))
         np.copyto(plane.tissue[window], T("renal sinus"), where=inside & (a * a * 2 + b * b * 2 + c * c * 1.2 < 0.12))

@@ -112,19 +112,18 @@ def rician(magnitude, sigma, rng: np.random.Generator, window=None):
 
     Returns
     -------
-    ndarray, float32
+    ndarray, float64
         Noisy magnitude, of the same shape.
     """
     from scipy import fft
 
     # the window takes noise away; more of it goes in, so that sigma is what comes out
-    scale = np.float32(sigma if window is None else sigma / np.sqrt(np.mean(np.square(window))))
-    noise = rng.standard_normal((*magnitude.shape, 2), dtype=np.float32)
-    noise *= scale
-    signal = noise.view(np.complex64)[..., 0]
+    scale = sigma if window is None else sigma / np.sqrt(np.mean(np.square(window)))
+    noise = scale * rng.standard_normal((*magnitude.shape, 2), dtype=np.float32).astype(np.float64)
+    signal = noise.view(np.complex128)[..., 0]
     signal += magnitude
     if window is not None:
         signal = fft.fft2(signal, overwrite_x=True)
-        signal *= window.astype(np.float32)
+        signal *= window
         signal = fft.ifft2(signal, overwrite_x=True)
     return np.abs(signal)

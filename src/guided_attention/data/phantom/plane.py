@@ -48,7 +48,7 @@ class Plane:
         z: float,
     ) -> None:
         self.x0, self.y0, self.z0 = x, y, z
-        slow, fast = ([wave.plane(x, y, z) for wave in waves] for waves in (bend, ripple))
+        slow, fast = ([wave.plane(x, y, z).astype(np.float32) for wave in waves] for waves in (bend, ripple))
         across, down = x[None, :].astype(np.float32), y[:, None].astype(np.float32)
         # the wall bends with everything else, but has no ripples; it is thicker here and thinner there
         self.wall_x, self.wall_y = across + 4 * slow[0], down + 4 * slow[1]

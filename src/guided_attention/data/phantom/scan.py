@@ -104,9 +104,9 @@ def expose(
 
     Parameters
     ----------
-    images : sequence of ndarray, float32, (D, H, W)
+    images : sequence of ndarray, float64, (D, H, W)
         Noiseless magnitudes; the brightest part of the first sets the scale.
-    moving : ndarray, float32, (D, H, W)
+    moving : ndarray, float64, (D, H, W)
         How much of each voxel moves with breath or pulse, from 0; its signal repeats along the phase encoding.
     liver : float
         Signal of the liver, the yardstick of the noise.
@@ -123,22 +123,23 @@ def expose(
     x, y = geometry.rows_and_columns()
     shading = Waves(rng, 12, (250, 700))
     gain = np.stack([shading.plane(x, y, z) for z in geometry.heights()])
-    gain = np.exp(np.float32(settings.bias) * np.clip(gain, -2, 2))
+    gain = np.exp(settings.bias * np.clip(gain, -2, 2))
     # the coil ends somewhere: the highest slices may be darker
     end = np.clip(np.linspace(-3, 1, geometry.slices), 0, None) ** 2
-    gain *= np.exp(-settings.bias * rng.uniform(0, 6) * end).astype(np.float32)[:, None, None]
+    gain *= np.exp(-settings.bias * rng.uniform(0, 6) * end)[:, None, None]
     period = int(geometry.matrix * rng.uniform(0.2, 0.45))
-    peak, stored = rng.uniform(900, 1500), []
+    peak, measured, stored = rng.uniform(900, 1500), _measured(geometry.matrix), []
     for image in images:
         seen = image * gain
         source = seen * moving
         for step, strength in ((period, 1.0), (-period, 0.8), (2 * period, 0.4)):
             # front to back is the phase-encoding direction: what moves appears again, shifted along the rows
-            seen += np.float32(settings.ghosts * strength) * np.roll(source, step, axis=1)
-        noisy = rician(seen, settings.noise * liver, rng, _measured(geometry.matrix))
+            seen += settings.ghosts * strength * np.roll(source, step, axis=1)
+        for plane in seen:  # one by one, because complex double precision takes room
+            plane[:] = rician(plane, settings.noise * liver, rng, measured)
         if not stored:
-            scale = np.float32(peak / np.percentile(noisy, 99.8))
-        stored.append(np.clip(np.round(noisy * scale), 0, 4095).astype(np.uint16))
+            scale = peak / np.percentile(seen, 99.8)
+        stored.append(np.clip(np.round(seen * scale), 0, 4095).astype(np.uint16))
     return stored
 
 
@@ -152,7 +153,7 @@ def _measured(matrix: int, share: float = 0.8) -> np.ndarray:
 def moving_parts(share: np.ndarray, y: np.ndarray, depth: float) -> np.ndarray:
     """How much of each voxel moves: the front of the body with the breath, arteries with the pulse."""
     breath = np.clip((-y - 0.45 * depth) / (0.4 * depth), 0, 1)[:, None]
-    return (breath + 1.5 * share[..., tissue_number("fast blood")]).astype(np.float32)
+    return breath + 1.5 * share[..., tissue_number("fast blood")]
 
 
 def magnitudes(
@@ -173,14 +174,14 @@ def magnitudes(
 
     Returns
     -------
-    dict of str to ndarray, float32, (...)
+    dict of str to ndarray, float64, (...)
         ``water_in``, ``fat_in``, ``water_out``, ``fat_out``, ``t2`` (water), ``t2_fat``, and the magnitudes ``in``,
         ``out``, ``t2spir``.
     """
     per_tissue = signals(table, protocol)
-    parts = {name: share @ value.astype(np.float32) for name, value in per_tissue.items()}
-    parts["in"] = fat_water_magnitude(parts["water_in"], parts["fat_in"], protocol.te_in).astype(np.float32)
-    parts["out"] = fat_water_magnitude(parts["water_out"], parts["fat_out"], protocol.te_out).astype(np.float32)
+    parts = {name: share @ value for name, value in per_tissue.items()}
+    parts["in"] = fat_water_magnitude(parts["water_in"], parts["fat_in"], protocol.te_in)
+    parts["out"] = fat_water_magnitude(parts["water_out"], parts["fat_out"], protocol.te_out)
     residue = protocol.spir_residue * (1 + 1.5 * np.clip(suppression, 0, 2) ** 2)
-    parts["t2spir"] = (parts["t2"] + residue * parts["t2_fat"]).astype(np.float32)
+    parts["t2spir"] = parts["t2"] + residue * parts["t2_fat"]
     return parts

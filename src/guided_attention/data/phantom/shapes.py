@@ -96,7 +96,7 @@ class Tube:
             v = (q - p).astype(np.float32)
             dx, dy, dz = x - np.float32(p[0]), y - np.float32(p[1]), z - np.float32(p[2])
             along = dx * v[0] + dy * v[1] + dz * v[2]
-            square = max(float(v @ v), 1e-9)
+            square = max(float(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), 1e-9)
             t = np.minimum(np.maximum(along * (1 / square), 0), 1)
             # squared distance to the nearest point p + t v of the axis; rounding may leave it below 0
             gap = dx * dx + dy * dy + dz * dz - t * (2 * along - square * t)

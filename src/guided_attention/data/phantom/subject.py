@@ -58,8 +58,7 @@ def make_phantom(
 ) -> PhantomSubject:
     """Make one synthetic subject; the same seed and settings give the same subject.
 
-    To the bit on one processor. Another one rounds otherwise, NumPy's exponentials among others, and of 100,000 voxels
-    a few may then fall on the next grey level; the labels stay the same.
+    To the bit, on every processor: what processors round otherwise is computed in double precision, see `Waves`.
 
     What it is not: there is no disease, no contrast agent, no flow, no real breathing; shapes are ellipsoids and tubes
     bent by smooth waves, and nothing was fitted to the anatomy of real people. Figures measured on it say something
@@ -95,15 +94,15 @@ def make_phantom(
     slices: dict[str, list[np.ndarray]] = {}
     for z in geometry.heights():
         share, organ = fractions(anatomy, geometry, z, settings)
-        rough = (share @ table["grain"].astype(np.float32)) * np.clip(grain.plane(x, y, z), -2.5, 2.5)
+        rough = (share @ table["grain"]) * np.clip(grain.plane(x, y, z), -2.5, 2.5)
         parts = magnitudes(share, table, protocol, suppression.plane(x, y, z))
-        for name in ("in", "out", "t2spir"):
-            parts[name] = parts[name] * (1 + rough)
-        parts |= {"organ": organ, "tissue": share.argmax(-1).astype(np.uint8)}
-        parts["moving"] = moving_parts(share, y, anatomy.body.outer_depth)
-        for name, plane in parts.items():
+        kept = {name: parts[name] * (1 + rough) for name in ("in", "out", "t2spir")}
+        kept |= {name: parts[name].astype(np.float32) for name in ("water_in", "water_out", "fat_in", "fat_out")}
+        kept |= {"organ": organ, "tissue": share.argmax(-1).astype(np.uint8)}
+        kept["moving"] = moving_parts(share, y, anatomy.body.outer_depth)
+        for name, plane in kept.items():
             slices.setdefault(name, []).append(plane)
-    stack = {name: np.stack(planes) for name, planes in slices.items()}
+    stack = {name: np.stack(slices.pop(name)) for name in list(slices)}
     # noise is measured against a typical liver, so that a liver full of iron does not come with a quieter scanner
     typical = magnitudes(np.eye(len(TISSUES), dtype=np.float32)[tissue_number("liver")], typical_table(), protocol)
     pair, moving = (stack["in"], stack["out"]), stack["moving"]

@@ -24,7 +24,7 @@ from guided_attention.progress import progress_bar
 __all__ = ["VERSION", "is_written", "phantom_record", "write_phantom"]
 
 #: Raised whenever the same seed gives other images than before.
-VERSION = 1
+VERSION = 2
 _RECORD = "phantom.json"
 
 
@@ -48,7 +48,7 @@ def write_phantom(
     subjects : int, optional
         How many; default: the preset's number. They get CHAOS's numbers (1, 2, 3, 5, 8, ...).
     seed : int, default 0
-        Of everything; on one processor the same seed writes the same bytes, on another nearly: see `make_phantom`.
+        Of everything; the same seed writes the same bytes, on every processor (see `make_phantom`).
     preset : {"full", "small", "tiny"}
         Size and resolution, see `PRESETS`.
     workers : int, optional

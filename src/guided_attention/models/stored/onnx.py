@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from guided_attention.errors import SettingsError, require_extra
+from guided_attention.errors import require_extra
 from guided_attention.models.attention import PositionAttention
 from guided_attention.models.stored.onnx_weights import WEIGHTS, first_names, point_into, strip
 from guided_attention.models.stored.weights import ModelSpec, load_network, weights_bytes
@@ -82,10 +82,7 @@ def export_weights(
     """
     path = weights_file(path)
     model, spec = load_network(path)
-    size = spec.inputs.get("size") if size is None else size
-    if size is None:
-        raise SettingsError(f"size: {path.with_suffix('.json')} does not say it; give the size of the image.")
-    return _export(model, size, spec.in_channels, path.read_bytes()), model, spec
+    return _export(model, spec.inputs.size if size is None else size, spec.in_channels, path.read_bytes()), model, spec
 
 
 def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: int = 1) -> Exported:

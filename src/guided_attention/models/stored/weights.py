@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from guided_attention.data.prepare import InputSettings
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, DamagedError, SettingsError
 from guided_attention.files import digest, read_json, write_bytes, write_text
@@ -34,8 +35,8 @@ class ModelSpec:
         One of `guided_attention.models.MODELS`.
     options : dict
         Further arguments of `build_model`.
-    inputs : dict
-        The `InputSettings` it was trained with.
+    inputs : InputSettings
+        Those it was trained with.
     in_channels : int
         Channels of the image.
     classes : tuple of str
@@ -46,7 +47,7 @@ class ModelSpec:
 
     name: str
     options: dict[str, Any]
-    inputs: dict[str, Any]
+    inputs: InputSettings
     in_channels: int = 1
     classes: tuple[str, ...] = CLASSES
     notes: dict[str, Any] = field(default_factory=dict)
@@ -149,8 +150,9 @@ def load_network(path: str | Path, device: str = "cpu", written: str | None = No
     found = read_json(path.with_suffix(".json"))
     try:
         own = found.pop(_DIGEST, None)
-        spec = ModelSpec(**{**found, "classes": tuple(found["classes"])})
-    except (TypeError, KeyError, AttributeError) as error:
+        inputs = InputSettings(**{"size": found["inputs"]["size"], **found["inputs"]})  # a size is never guessed
+        spec = ModelSpec(**{**found, "inputs": inputs, "classes": tuple(found["classes"])})
+    except (TypeError, KeyError, AttributeError, SettingsError) as error:
         raise CheckpointError(f"{path.with_suffix('.json')}: not the description of a network ({error}).") from error
     if spec.classes != CLASSES:
         raise CheckpointError(

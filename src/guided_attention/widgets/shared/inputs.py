@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from guided_attention.data import CLASSES, Volume, fit_in_plane, normalise
+from guided_attention.data import CLASSES, InputSettings, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.predict import evaluating
 from guided_attention.figures import ORGAN_COLOURS
@@ -55,11 +55,9 @@ class Slice:
 def as_slice(
     image: Volume | Slice | np.ndarray | Tensor,
     labels: np.ndarray | Tensor | None = None,
+    inputs: InputSettings | None = None,
     *,
     index: int | None = None,
-    size: int | None = None,
-    how: str = "crop",
-    normalisation: str = "percentile",
     spacing: tuple[float, float] | None = None,
 ) -> Slice:
     """Make a `Slice` of what somebody has at hand.
@@ -67,14 +65,14 @@ def as_slice(
     Parameters
     ----------
     image : Volume, Slice, or array
-        A volume is prepared as `SliceDataset` prepares it for training. An array (H, W), (C, H, W) or (1, C, H, W)
-        is taken as the network's input.
+        A volume is prepared as for training. An array (H, W), (C, H, W) or (1, C, H, W) is taken as the network's
+        input.
     labels : array, (H, W), optional
         Indices into `CLASSES`; a volume brings its own.
+    inputs : InputSettings, optional
+        How a volume is prepared; default: padded to the larger side of its matrix.
     index : int, optional
         Slice of the volume; default the one with the most organ pixels, or the middle.
-    size, how, normalisation
-        As for `SliceDataset`; default size: the larger side of the volume's matrix.
     spacing : (dy, dx), optional
         Size of a pixel of an array, in mm.
 
@@ -86,14 +84,13 @@ def as_slice(
     if isinstance(image, Slice):
         return image
     if isinstance(image, Volume):
-        fitted = fit_in_plane(image, size or max(image.shape[1:]), how)
+        fitted = (inputs or InputSettings(max(image.shape[1:]))).prepare(image)
         if index is None:
             index = len(fitted.image) // 2 if fitted.labels is None else int((fitted.labels > 0).sum((1, 2)).argmax())
         if not -len(fitted.image) <= index < len(fitted.image):
             raise SettingsError(f"index={index}: {image.subject} has {len(fitted.image)} slices.")
-        grey = np.ascontiguousarray(normalise(fitted.image, normalisation)[index], dtype=np.float32)
         own = None if fitted.labels is None else fitted.labels[index]
-        return Slice(torch.from_numpy(grey)[None, None], own, tuple(float(v) for v in fitted.spacing[1:]))
+        return Slice(torch.from_numpy(fitted.image[index])[None, None], own, fitted.spacing[1:])
     x = torch.as_tensor(image).detach()
     x = x.to("cpu", torch.float32)
     while x.ndim < 4:
