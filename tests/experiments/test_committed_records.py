@@ -1,5 +1,6 @@
 """The recorded runs: whole, traceable, in the place that their content says."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,13 @@ def test_there_are_records():
 
 
 @pytest.mark.parametrize("path", [*RECORDS, *(ROOT / WEIGHTS).glob("*.record.json")], ids=lambda path: path.parent.name)
-def test_read_and_written_again_a_record_is_the_same_file(path, tmp_path):
-    assert write_record(read_record(path), tmp_path / "again.json").read_bytes() == path.read_bytes()
+def test_read_and_written_again_a_record_says_the_same(path, tmp_path):
+    """In the same order; a metric that is younger than the record is null in the new file and absent in the old."""
+
+    def known(file):
+        return json.loads(file.read_text(), object_pairs_hook=lambda pairs: [(k, v) for k, v in pairs if v is not None])
+
+    assert known(write_record(read_record(path), tmp_path / "again.json")) == known(path)
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: str(path.relative_to(RESULTS)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import numpy as np
@@ -18,8 +18,6 @@ from guided_attention.evaluation.surfaces import surface_distances
 
 __all__ = ["METRICS", "OrganScore", "SubjectScores", "evaluate_subject"]
 
-#: The metrics of an `OrganScore`, in the order of tables.
-METRICS = ("dsc", "vs", "msd_voxels", "msd_mm", "ravd_percent", "assd_mm", "maximum_mm", "chaos")
 _Share, _Amount = Annotated[float, Measured(0, 1)], Annotated[float, Measured(0)]
 
 
@@ -65,6 +63,10 @@ class OrganScore:
         if self.reference_voxels:
             return "both" if self.predicted_voxels else "missed"
         return "invented" if self.predicted_voxels else "neither"
+
+
+#: The metrics of an `OrganScore`, in the order of tables: all its fields after the organ and its two sizes.
+METRICS = tuple(field.name for field in fields(OrganScore)[3:])
 
 
 @dataclass(frozen=True)
