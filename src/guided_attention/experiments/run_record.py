@@ -218,7 +218,7 @@ def make_record(
 
 
 def _is_quick(preset: str) -> bool:
-    return preset.split("-")[0] != "paper"
+    return preset != "paper"
 
 
 @contextmanager
