@@ -98,7 +98,8 @@ class TestSemanticAutoencoder:
         torch.testing.assert_close(found[1], rebuilt)
 
     def test_as_large_as_the_released_one(self):
-        # The released code has 13,940,992 parameters for two. Convolutions without biases and norms of ours: within one percent.
+        # The released code has 13,940,992 parameters for two. Convolutions without biases and norms of ours: within one
+        # percent.
         with torch.device("meta"):
             module = SemanticAutoencoder(128, (128, 256, 512))
         widths = [(128, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
