@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+import nibabel as nib
 import numpy as np
 import pytest
 
 from data_factory import Scan, write_scan
-from guided_attention.data import Volume, open_source, write_nifti
+from guided_attention.data import InputSettings, Volume, open_source, write_nifti
+from guided_attention.data.layout import find_images
 from guided_attention.errors import DataError, SettingsError
 
 
@@ -104,3 +108,124 @@ def test_errors_say_what_was_expected(tmp_path, tree):
         open_source(tree, phase="x")
     with pytest.raises(SettingsError, match=r"subject='3' is not in .*choose one of 1, 2, 10"):
         open_source(tree).read("3")
+
+
+def blank(path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.full((5, 4, 3), value, np.uint8), np.diag([-1, -1, 5, 1])), path)
+
+
+def test_an_ending_in_capitals_is_the_same_ending(tmp_path):
+    volume = write_pair(tmp_path / "a_image.nii.gz", tmp_path / "a_label.nii.gz")
+    (tmp_path / "a_image.nii.gz").rename(tmp_path / "a_IMAGE.NII.GZ")
+    (tmp_path / "a_label.nii.gz").rename(tmp_path / "a_Label.Nii.gz")
+    source = open_source(tmp_path)
+    assert source.subjects == ("a",)
+    np.testing.assert_array_equal(source.read("a").image, volume.image)
+    np.testing.assert_array_equal(source.read("a").labels, volume.labels)
+    assert str(source.check()) == "1 subject read completely, nothing wrong."
+
+
+@pytest.mark.parametrize("layout", ["flat", "nnunet"])
+def test_a_check_accounts_for_every_file(tmp_path, layout):
+    """Read, wrong or ignored with a reason: together these are all files that are not hidden."""
+    flat = layout == "flat"
+    images, labels = (tmp_path, tmp_path) if flat else (tmp_path / "imagesTr", tmp_path / "labelsTr")
+    image, label = images / ("a_image.nii.gz" if flat else "a_0000.nii.gz"), labels / f"a{'_label' * flat}.nii.gz"
+    write_pair(image, label)
+    others = {"b_image.mha": "MetaImage", "c.NRRD": "NRRD", "d_image.hdr": "Analyze", "README.md": "no volume"}
+    others |= {"e.xyz": r"neither \.nii nor", "f_image.nii.bz2": r"neither \.nii nor"}
+    for name in (*others, ".DS_Store"):
+        (images / name).write_bytes(b"?")
+    (images / "more").mkdir()
+    others["more"] = "is a folder"
+    report = open_source(tmp_path).check()
+    assert report.ok
+    assert {p.path.name for p in report.ignored} == set(others)
+    for other in report.ignored:
+        assert re.search(others[other.path.name], other.message), other
+        assert str(other.path) in str(report)
+    assert not open_source(tmp_path).check(["a"]).ignored
+
+
+def test_files_of_no_role_and_further_channels_are_ignored_by_name(tmp_path):
+    write_pair(tmp_path / "flat/a_image.nii.gz", tmp_path / "flat/a_label.nii.gz")
+    blank(tmp_path / "flat/b.nii.gz")
+    (ignored,) = open_source(tmp_path / "flat").check().ignored
+    assert ignored.path.name == "b.nii.gz"
+    assert "neither called SUBJECT_image nor SUBJECT_label" in ignored.message
+    folder = tmp_path / "nnunet"
+    write_pair(folder / "imagesTr/a_0000.nii.gz", folder / "labelsTr/a.nii.gz")
+    blank(folder / "imagesTr/a_0001.nii.gz")
+    (folder / "imagesTs").mkdir()
+    source = open_source(folder)
+    assert source.subjects == ("a",)
+    told = {p.path.name: p.message for p in source.check().ignored}
+    assert told.keys() == {"a_0001.nii.gz", "imagesTs"}
+    assert "is channel 1 of a" in told["a_0001.nii.gz"]
+
+
+def test_a_folder_of_other_formats_says_what_is_there(tmp_path):
+    (tmp_path / "a_image.mha").write_bytes(b"?")
+    with pytest.raises(DataError, match=r"found no subjects(.|\n)*a_image\.mha: is MetaImage"):
+        open_source(tmp_path)
+
+
+def test_what_a_network_can_be_given_of_a_path(tmp_path, tree):
+    names = ("a_image.nii.gz", "b.NII", "c_0000.nii.gz", "a_label.nii.gz")
+    for name in names:
+        blank(tmp_path / "mixed" / name.lower())
+    (tmp_path / "mixed/b.nii").rename(tmp_path / "mixed/b.NII")
+    images, ignored = find_images(tmp_path / "mixed")
+    assert [p.name for p in images] == sorted(names[:3])
+    assert [str(p.path.name) for p in ignored] == ["a_label.nii.gz"]
+    for name in ("a_0000", "a_0001", "b_0000"):
+        blank(tmp_path / "imagesTs" / f"{name}.nii.gz")
+    images, ignored = find_images(tmp_path / "imagesTs")
+    assert [p.name for p in images] == ["a_0000.nii.gz", "b_0000.nii.gz"]
+    assert [p.path.name for p in ignored] == ["a_0001.nii.gz"]
+    root = tree / "Train_Sets" / "MR"
+    assert find_images(root / "2") == ([root / "2"], [])
+    assert {p.name for p in find_images(tree)[0]} == {"1", "2", "10"}
+    file = tmp_path / "missing.nii.gz"
+    assert find_images(file) == ([file], [])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="found no images"):
+        find_images(tmp_path / "empty")
+
+
+def test_a_check_warns_of_what_can_be_read_but_is_odd(tmp_path):
+    rng, shape = np.random.default_rng(0), (3, 300, 300)
+    image, labels = rng.random(shape, np.float32), np.zeros(shape, np.uint8)
+    labels[:, 100:110, 0:44] = 1  # a crop to 256 keeps columns 22 to 277: half of the liver
+    labels[:, 100:110, 150:160] = 4
+    gap = image.copy()
+    gap[1] = 5
+    padded = image.copy()
+    padded[2] = 0
+    bare = labels.copy()
+    bare[2] = 0
+    whole = labels * (labels == 4).astype(np.uint8)
+    cases = {
+        "blank": (np.full(shape, 7, np.float32), whole, "the image is blank: every voxel is 7"),
+        "gap": (gap, whole, r"organs are labelled in blank slices \(\[1\]"),
+        "padded": (padded, bare * (bare == 4).astype(np.uint8), None),
+        "empty": (image, np.zeros(shape, np.uint8), "no organ, only background"),
+        "cropped": (image, labels, r"300 x 300 pixels to 256 x 256 cuts off 41% .*\(liver 50%\)"),
+        "right": (image, whole, None),
+    }
+    for name, (grey, classes, _) in cases.items():
+        volume = Volume(grey, classes, (5, 1, 1), name)
+        write_nifti(volume, tmp_path / f"{name}_image.nii", "image")
+        write_nifti(volume, tmp_path / f"{name}_label.nii")
+    report = open_source(tmp_path).check()
+    assert report.ok
+    report.raise_if_bad()
+    told = {p.subject: p.message for p in report.warnings}
+    assert len(told) == len(report.warnings)
+    assert told.keys() == {name for name, (_, _, message) in cases.items() if message}
+    for name, message in told.items():
+        assert re.search(cases[name][2], message), message
+    assert "6 subjects read completely, no errors.\n4 warnings" in str(report)
+    resampled = open_source(tmp_path).check(["cropped"], inputs=InputSettings(how="resample"))
+    assert not resampled.warnings

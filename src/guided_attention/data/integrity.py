@@ -6,7 +6,7 @@ none: so one report names everything that has to be mended, and nothing half-rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,12 +57,12 @@ def grey_values(values: np.ndarray, hint: str = "") -> np.ndarray:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with one file or folder.
+    """One thing to say of one file or folder: that it is wrong, or odd, or not read.
 
     Parameters
     ----------
     subject : str
-        Whose file it is.
+        Whose file it is; empty if nobody's.
     path : Path
         The file, or the folder where one is missing.
     message : str
@@ -79,7 +79,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class IntegrityReport:
-    """All problems of a data set.
+    """What a check found in a data set: every file was read, is ignored with a reason, or is wrong.
 
     Parameters
     ----------
@@ -89,15 +89,21 @@ class IntegrityReport:
         Who was read, completely.
     fingerprints : mapping from subject to Fingerprint
         What the volumes hold, of those with which nothing is wrong.
+    warnings : tuple of Problem
+        What can be used but is odd: a person should look at it.
+    ignored : tuple of Problem
+        Files that were not read, and why.
     """
 
     problems: tuple[Problem, ...]
     subjects: tuple[str, ...]
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
+    ignored: tuple[Problem, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether nothing is wrong; warnings do not count."""
         return not self.problems
 
     def raise_if_bad(self) -> None:
@@ -106,16 +112,17 @@ class IntegrityReport:
             raise DataError(str(self))
 
     def __str__(self) -> str:
-        if self.ok:
-            return f"{_count(len(self.subjects), 'subject')} read completely, nothing wrong."
-        affected = dict.fromkeys(problem.subject for problem in self.problems)
-        lines = [
-            f"{_count(len(self.problems), 'problem')} in {len(affected)} of {_count(len(self.subjects), 'subject')}; "
-            "mend or replace these files, then try again:"
-        ]
-        for subject in affected:
-            lines.append(f"  subject {subject}")
-            lines += [f"    {problem}" for problem in self.problems if problem.subject == subject]
+        number, problems = _count(len(self.subjects), "subject"), _count(len(self.problems), "problem")
+        affected = len({problem.subject for problem in self.problems})
+        lines = [f"{number} read completely, {'no errors' if self.warnings else 'nothing wrong'}."]
+        if not self.ok:
+            lines = [f"{problems} in {affected} of {number}; mend or replace these files, then try again:"]
+        lines += _by_subject(self.problems)
+        if self.warnings:
+            lines += [f"{_count(len(self.warnings), 'warning')}; look at these files:", *_by_subject(self.warnings)]
+        if self.ignored:
+            lines += [f"{_count(len(self.ignored), 'other file')} ignored:"]
+            lines += [f"  {other}" for other in self.ignored]
         return "\n".join(lines)
 
 
@@ -129,21 +136,44 @@ class Findings:
         Whose files are read.
     problems : list of Problem
         What was found so far.
+    warnings : list of Problem
+        What is odd, but can be used.
+    ignored : list of Problem
+        What was not read, and why.
     """
 
     subject: str
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    ignored: list[Problem] = field(default_factory=list)
 
     def add(self, path: str | Path, message: str) -> None:
         """Note a problem of a file or folder."""
         self.problems.append(Problem(self.subject, Path(path), message))
+
+    def warn(self, path: str | Path, message: str) -> None:
+        """Note something odd about a file or folder."""
+        self.warnings.append(Problem(self.subject, Path(path), message))
+
+    def ignore(self, path: str | Path, reason: str) -> None:
+        """Note that a file is not read."""
+        self.ignored.append(Problem(self.subject, Path(path), reason))
 
     def __bool__(self) -> bool:
         return bool(self.problems)
 
     def raise_if_any(self) -> None:
         """Raise a `DataError` that names every file, if there is a problem."""
-        IntegrityReport(tuple(self.problems), (self.subject,)).raise_if_bad()
+        found = (tuple(self.problems), (self.subject,), {}, tuple(self.warnings), tuple(self.ignored))
+        IntegrityReport(*found).raise_if_bad()
+
+
+def _by_subject(problems: Sequence[Problem]) -> list[str]:
+    lines = []
+    for subject in dict.fromkeys(problem.subject for problem in problems):
+        lines.append(f"  subject {subject}")
+        lines += [f"    {problem}" for problem in problems if problem.subject == subject]
+    return lines
 
 
 def _count(number: int, noun: str) -> str:

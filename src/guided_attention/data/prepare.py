@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from guided_attention.data.volume import Volume
+from guided_attention.data.volume import CLASSES, Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
 __all__ = ["HOW", "NORMALISATIONS", "InputSettings", "fit_in_plane", "normalise"]
 
 HOW = ("crop", "resample")
 NORMALISATIONS = ("percentile", "zscore", "minmax")
+#: Share of an organ's voxels that a crop may cut off without a word.
+_TOLERATED = 0.01
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,29 @@ class InputSettings:
         """
         fitted = fit_in_plane(volume, self.size, self.how)
         return replace(fitted, image=np.ascontiguousarray(normalise(fitted.image, self.normalisation)))
+
+    def lost_organs(self, volume: Volume) -> str:
+        """Say how much of the organs the crop cuts off, if it is more than 1 % of one of them; else nothing.
+
+        Returns
+        -------
+        str
+            A sentence for people, or an empty string.
+        """
+        if self.how != "crop" or volume.labels is None:
+            return ""
+        inside, _ = _overlap(volume.shape[1:], (self.size, self.size))
+        whole = np.bincount(volume.labels.ravel(), minlength=len(CLASSES))[1:]
+        kept = np.bincount(volume.labels[(..., *inside)].ravel(), minlength=len(whole) + 1)[1:]
+        lost = 1 - kept / np.maximum(whole, 1)
+        named = [f"{CLASSES[i + 1]} {lost[i]:.0%}" for i in np.flatnonzero((lost > _TOLERATED) & (whole > 0))]
+        if not named:
+            return ""
+        return (
+            f"a crop of {volume.shape[1]} x {volume.shape[2]} pixels to {self.size} x {self.size} cuts off "
+            f"{1 - kept.sum() / whole.sum():.0%} of the organs' voxels ({', '.join(named)}); resample instead "
+            "(how='resample', or train --how resample), or take a larger size"
+        )
 
     def restore(self, logits: Tensor, shape: tuple[int, int]) -> Tensor:
         """Bring logits of prepared slices back to the volume's own rows and columns.

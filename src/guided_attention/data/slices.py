@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,11 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         If a volume has no labels.
     SettingsError
         If there is no volume.
+
+    Warns
+    -----
+    UserWarning
+        If a crop cuts off more than 1 % of an organ.
     """
 
     def __init__(
@@ -73,6 +79,9 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         for volume in volumes:
             if volume.labels is None:
                 raise DataError(f"subject {volume.subject!r}: expected labels to train with, found none.")
+            lost = inputs.lost_organs(volume)
+            if lost:
+                warnings.warn(f"subject {volume.subject!r}: {lost}.", stacklevel=2)
             fitted = inputs.prepare(volume)
             end = start + len(fitted.image)
             images[start:end], labels[start:end] = fitted.image, fitted.labels

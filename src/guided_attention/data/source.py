@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guided_attention.data.digest import Fingerprint, fingerprint
-from guided_attention.data.integrity import Findings, IntegrityReport
+from guided_attention.data.integrity import Findings, IntegrityReport, Problem
+from guided_attention.data.layout import find_pairs, find_subjects
+from guided_attention.data.oddities import oddities
+from guided_attention.data.prepare import InputSettings
 from guided_attention.data.read.chaos import PHASES, SEQUENCES, inspect_chaos_subject
-from guided_attention.data.read.nifti import inspect_nifti, subject_name
+from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
@@ -40,6 +43,8 @@ class DataSource:
         As for `read_chaos_subject`; of no meaning for NIfTI.
     fingerprints : mapping from subject to Fingerprint
         What the volumes hold; empty unless the set is `verified`.
+    ignored : tuple of Problem
+        Files in the folder that belong to no subject, and why they are not read.
     """
 
     name: str
@@ -50,6 +55,7 @@ class DataSource:
     phase: str = "in"
     _files: Mapping[str, tuple[Path | None, Path | None]] = field(default_factory=dict, repr=False, compare=False)
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False, compare=False)
+    ignored: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
 
     def read(self, subject: str) -> Volume:
         """Read one subject.
@@ -66,8 +72,13 @@ class DataSource:
         findings.raise_if_any()
         return volume
 
-    def check(self, subjects: Iterable[str] | None = None, need_labels: bool = True) -> IntegrityReport:
-        """Read every file of every subject completely and report everything that is wrong.
+    def check(
+        self,
+        subjects: Iterable[str] | None = None,
+        need_labels: bool = True,
+        inputs: InputSettings = InputSettings(),  # noqa: B008 (frozen)
+    ) -> IntegrityReport:
+        """Read every file of every subject completely and report everything that is wrong, odd or not read.
 
         Parameters
         ----------
@@ -75,20 +86,28 @@ class DataSource:
             Only these.
         need_labels : bool
             Whether an image without labels is a problem: for training and evaluation it is.
+        inputs : InputSettings
+            How the volumes would be prepared; organs that do not survive that are odd. By default as the paper's
+            preset does.
 
         Returns
         -------
         IntegrityReport
             ``report.raise_if_bad()`` turns problems into an error.
         """
-        chosen, problems, found = tuple(self.subjects if subjects is None else subjects), [], {}
+        ignored = list(self.ignored if subjects is None else ())
+        chosen, problems, odd, found = tuple(self.subjects if subjects is None else subjects), [], [], {}
         for subject in chosen:
             findings = Findings(subject)
             volume = self._inspect(subject, findings, need_labels)
-            problems += findings.problems
             if volume is not None and not findings:
                 found[subject] = fingerprint(volume)
-        return IntegrityReport(tuple(problems), chosen, found)
+                for oddity in oddities(volume, inputs):
+                    findings.warn(next(p for p in self._files[subject] if p is not None), oddity)
+            problems += findings.problems
+            odd += findings.warnings
+            ignored += findings.ignored
+        return IntegrityReport(tuple(problems), chosen, found, tuple(odd), tuple(ignored))
 
     def verified(self) -> DataSource:
         """Check everything, once: return the set with its fingerprints, or itself if it has them.
@@ -147,19 +166,20 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in") -
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"{path}: is not a folder; {_EXPECTED}.")
-    for root in (path / "Train_Sets" / "MR", path / "MR", path):
-        subjects = _chaos_subjects(root)
-        if subjects:
-            kind = (
-                "phantom" if any((p / "phantom.json").is_file() for p in (root, *root.parents[:2], path)) else "chaos"
-            )
-            name = f"{kind}-t1dual-{phase}" if sequence == "T1DUAL" else f"{kind}-t2spir"
-            files = {s: (root / s, None) for s in subjects}
-            return DataSource(name, kind, path, subjects, sequence, phase, files)
-    files = _nifti_files(path)
+    folders = find_subjects(path)
+    if folders:
+        root = folders[0].parent
+        kind = "phantom" if any((p / "phantom.json").is_file() for p in (root, *root.parents[:2], path)) else "chaos"
+        name = f"{kind}-t1dual-{phase}" if sequence == "T1DUAL" else f"{kind}-t2spir"
+        files = {folder.name: (folder, None) for folder in folders}
+        return DataSource(name, kind, path, natural_order(files), sequence, phase, files)
+    files, ignored = find_pairs(path)
     if files:
-        return DataSource(f"nifti-{path.resolve().name}", "nifti", path, natural_order(files), sequence, phase, files)
-    raise DataError(f"{path}: found no subjects; {_EXPECTED}.")
+        name = f"nifti-{path.resolve().name}"
+        subjects = natural_order(files)
+        return DataSource(name, "nifti", path, subjects, sequence, phase, files, ignored=tuple(ignored))
+    found = "".join(f"\n  {other}" for other in ignored[:20])
+    raise DataError(f"{path}: found no subjects; {_EXPECTED}.{found}")
 
 
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -169,36 +189,3 @@ def natural_order(names: Iterable[str]) -> tuple[str, ...]:
 
 def _parts(name: str) -> list[str]:
     return re.findall(r"[0-9]+|[^0-9]+", name)
-
-
-def _chaos_subjects(root: Path) -> tuple[str, ...]:
-    """Return the folders of ``root`` if any of them holds a scan; all count then, so that a check sees bad ones."""
-    if not root.is_dir():
-        return ()
-    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    if not any((p / sequence).is_dir() for p in folders for sequence in SEQUENCES):
-        return ()
-    return natural_order(p.name for p in folders)
-
-
-def _nifti_files(path: Path) -> dict[str, tuple[Path | None, Path | None]]:
-    if (path / "imagesTr").is_dir() or (path / "labelsTr").is_dir():
-        images, labels = (list((path / part).glob("*.nii*")) for part in ("imagesTr", "labelsTr"))
-    else:
-        images, labels = (list(path.glob(f"*_{part}.nii*")) for part in ("image", "label"))
-    images, labels = _by_subject(images), _by_subject(labels)
-    return {name: (images.get(name), labels.get(name)) for name in {**images, **labels}}
-
-
-def _by_subject(files: Iterable[Path]) -> dict[str, Path]:
-    named: dict[str, Path] = {}
-    for path in sorted(files):
-        name = subject_name(path)
-        if path.name.startswith("."):
-            continue
-        if name in named:
-            raise DataError(
-                f"{named[name]} and {path}: expected one file each, found two of the same subject {name!r}."
-            )
-        named[name] = path
-    return named

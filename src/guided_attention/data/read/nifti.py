@@ -14,7 +14,7 @@ from guided_attention.data.read.orientation import default_affine, from_radiolog
 from guided_attention.data.volume import CLASSES, Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
-__all__ = ["inspect_nifti", "read_nifti", "subject_name", "write_nifti"]
+__all__ = ["inspect_nifti", "nifti_stem", "read_nifti", "subject_name", "write_nifti"]
 
 _ENDINGS = (".nii.gz", ".nii")
 #: Largest distance, in mm, by which image and label may disagree about where a corner of the volume is.
@@ -27,8 +27,8 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
     Parameters
     ----------
     image_path : str or Path
-        ``.nii`` or ``.nii.gz``, three axes in any order and direction. ``SUBJECT_image.nii.gz`` and nnU-Net's
-        ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
+        ``.nii`` or ``.nii.gz``, in capitals or not, three axes in any order and direction. ``SUBJECT_image.nii.gz``
+        and nnU-Net's ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
     label_path : str or Path, optional
         Of the same matrix and affine; values are indices into `CLASSES`.
 
@@ -74,22 +74,28 @@ def inspect_nifti(image_path: str | Path, label_path: str | Path | None, finding
 
 def subject_name(path: str | Path) -> str:
     """Return the subject that a file name stands for: without ending, ``_image``, ``_label`` or ``_0000``."""
-    name = Path(path).name
-    for ending in (*_ENDINGS, "_image", "_label", "_0000"):
-        name = name.removesuffix(ending)
+    name = nifti_stem(path) or Path(path).name
+    for ending in ("_image", "_label", "_0000"):
+        name = name[: -len(ending)] if name.lower().endswith(ending) else name
     return name
+
+
+def nifti_stem(path: str | Path) -> str | None:
+    """Return a file's name without ``.nii`` or ``.nii.gz``, in capitals or not; None if it ends in neither."""
+    name = Path(path).name
+    return next((name[: -len(ending)] for ending in _ENDINGS if name.lower().endswith(ending)), None)
 
 
 def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | None:
     """Return array (D, H, W) and affine, or None after noting why not."""
-    if not path.name.endswith(_ENDINGS):
+    if nifti_stem(path) is None:
         findings.add(path, "expected a name that ends in .nii or .nii.gz")
         return None
     try:
         with decoding("NIfTI"):
             content = path.read_bytes()
             # all of it, so that the sum at the very end is checked too
-            content = gzip.decompress(content) if path.name.endswith(".gz") else content
+            content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content
             nifti = _parse(content)
             array, affine = np.asanyarray(nifti.dataobj), np.array(nifti.affine, float)
     except DataError as error:
