@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import weakref
 
 import nibabel as nib
 import numpy as np
@@ -270,6 +271,45 @@ class TestPredict:
         folder = next((scans / "Train_Sets" / "MR").iterdir())
         assert "two images would be written" in fails(capsys, "predict", run, folder, folder, "--out", tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+    def test_a_folder_goes_on_after_a_volume_that_fails(self, run, scans, tmp_path, capsys):
+        source, folder = open_source(scans), tmp_path / "images"
+        for name in ("a", "b", "c"):
+            write_nifti(source.read(source.subjects[0]).with_labels(None), folder / f"{name}_0000.nii.gz")
+        whole = (folder / "b_0000.nii.gz").read_bytes()
+        (folder / "b_0000.nii.gz").write_bytes(whole[: len(whole) // 2])
+        (folder / "d.mha").write_bytes(b"?")
+        with pytest.raises(SystemExit) as stopped:
+            main(["predict", str(run), str(folder), "--out", str(tmp_path / "out"), "--no-progress"])
+        assert stopped.value.code == 1
+        assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{n}_prediction.nii.gz" for n in "ac"}
+        printed = capsys.readouterr()
+        assert printed.out.splitlines() == [str(tmp_path / "out" / f"{n}_prediction.nii.gz") for n in "ac"]
+        assert f"ignored: {folder / 'd.mha'}: is MetaImage" in printed.err
+        assert "1 of 3 could not be predicted" in printed.err
+        assert f"{folder / 'b_0000.nii.gz'}: cannot be read as NIfTI" in printed.err
+
+    def test_a_tree_of_subjects(self, run, scans, tmp_path, capsys):
+        main(["predict", str(run), str(scans), "--out", str(tmp_path / "out")])
+        assert {p.name.removesuffix("_prediction.nii.gz") for p in (tmp_path / "out").iterdir()} == set(
+            open_source(scans).subjects
+        )
+        assert "predicting: 100%" in capsys.readouterr().err
+
+    def test_no_more_than_one_volume_is_held(self, run, scans, tmp_path, monkeypatch):
+        """When a volume is read, those before it are gone."""
+        source, alive, most = open_source(scans), weakref.WeakSet(), []
+        paths = [write_nifti(source.read(source.subjects[0]), tmp_path / f"{n}.nii", "image") for n in "abcd"]
+
+        def watched(path):
+            most.append(len(alive))
+            volume = read_nifti(path)
+            alive.add(volume)
+            return volume
+
+        monkeypatch.setattr("guided_attention.cli.evaluate.read_nifti", watched)
+        main(["predict", str(run), *map(str, paths), "--out", str(tmp_path / "out")])
+        assert most == [0, 0, 0, 0]
 
     def test_no_image(self, run, tmp_path, capsys):
         assert "none given" in fails(capsys, "predict", run, "--out", tmp_path / "out")

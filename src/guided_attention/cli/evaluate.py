@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
 from guided_attention.cli.options import Data, Inference, Scan
 from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
-from guided_attention.errors import SettingsError
+from guided_attention.data.layout import find_images
+from guided_attention.data.read.nifti import subject_name
+from guided_attention.errors import DataError, NotFiniteError, SettingsError
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
@@ -17,6 +20,7 @@ from guided_attention.experiments.trial import choose_fold
 from guided_attention.files import read_json
 from guided_attention.models.stored.weights import ModelSpec, load_network
 from guided_attention.paths import RunFolder
+from guided_attention.progress import progress_bar
 from guided_attention.training.devices import require_device
 
 __all__ = ["evaluate", "predict"]
@@ -70,29 +74,35 @@ def predict(
     scan: OmitArgPrefixes[Scan] = Scan(),
     inference: OmitArgPrefixes[Inference] = Inference(),
     overwrite: bool = False,
+    progress: bool = True,
 ) -> None:
-    """Segment volumes and write the labels as NIfTI, in the geometry of their images.
+    """Segment volumes, one after the other, and write the labels as NIfTI, in the geometry of their images.
+
+    A volume that cannot be read or segmented is named at the end, with status 1; the others are done.
 
     Args:
         network: Folder of a run, or its model.safetensors.
-        images: NIfTI files, or folders of CHAOS subjects.
+        images: NIfTI files, folders of CHAOS subjects, or folders that hold many of either.
         out: Folder for the results, SUBJECT_prediction.nii.gz each.
         overwrite: Replace results that exist.
+        progress: Show a progress bar, where there is more than one.
     """
     if not images:
         raise SettingsError("images: none given; name NIfTI files or folders of CHAOS subjects after the network.")
-    require_device(inference.device)
-    model, spec = load_network(network, inference.device)
-    volumes = [read_chaos_subject(p, scan.sequence, scan.phase) if p.is_dir() else read_nifti(p) for p in images]
-    targets = [out / f"{volume.subject}_prediction.nii.gz" for volume in volumes]
+    found = [find_images(path) for path in images]
+    paths = [path for inside, _ in found for path in inside]
+    targets = [out / f"{path.name if path.is_dir() else subject_name(path)}_prediction.nii.gz" for path in paths]
     for target in targets:
         if target.exists() and not overwrite:
             raise SettingsError(f"{target} exists; give --overwrite, or another --out.")
         if targets.count(target) > 1:
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
-    out.mkdir(parents=True, exist_ok=True)
+    require_device(inference.device)
+    model, spec = load_network(network, inference.device)
     precision = inference.precision or precision_of(network, spec)
-    for path, volume, target in zip(images, volumes, targets, strict=True):
+
+    def segment(path: Path, target: Path) -> None:  # what it holds of a volume goes with its end
+        volume = read_chaos_subject(path, scan.sequence, scan.phase) if path.is_dir() else read_nifti(path)
         labels = predict_volume(
             model,
             volume,
@@ -103,6 +113,21 @@ def predict(
         )
         write_nifti(labels, target, like=None if path.is_dir() else path)
         print(target, flush=True)
+
+    failed = []
+    for ignored in (other for _, others in found for other in others):
+        print(f"ignored: {ignored}", file=sys.stderr)
+    out.mkdir(parents=True, exist_ok=True)
+    with progress_bar(paths, show=progress and len(paths) > 1, desc="predicting", unit="volume") as bar:
+        for path, target in zip(bar, targets, strict=True):
+            try:
+                segment(path, target)
+            except (DataError, NotFiniteError) as error:
+                failed.append(f"{path}: {error}")
+    if failed:
+        print(f"error: {len(failed)} of {len(paths)} could not be predicted:", file=sys.stderr)
+        print("\n".join(failed), file=sys.stderr)
+        raise SystemExit(1)
 
 
 def precision_of(network: Path, spec: ModelSpec) -> str:
