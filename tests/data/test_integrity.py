@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG2MPML, EnhancedMRImageStorage, JPEGLosslessSV1
 
 from data_factory import GREYS, Scan, cut, edit_dicom, write_png, write_scan
 from guided_attention.data import Volume, open_source, read_chaos_subject, write_nifti
@@ -69,6 +73,25 @@ def empty(folder):
     return lambda s: [path.unlink() for path in (s / folder).iterdir()]
 
 
+def enhance(path):
+    """Move the geometry into a frame, as an enhanced file has it."""
+    with pydicom.dcmread(path) as data:
+        frame, plane = Dataset(), Dataset()
+        plane.ImagePositionPatient = data.ImagePositionPatient
+        frame.PlanePositionSequence = [plane]
+    values = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None}
+    edit_dicom(path, SOPClassUID=EnhancedMRImageStorage, PerFrameFunctionalGroupsSequence=[frame], **values)
+
+
+def compress(path, syntax):
+    """Say that the pixels are compressed; what stands in their place no test decodes."""
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = syntax
+    data.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
+    data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
+    data.save_as(path)
+
+
 def smaller_image(s):
     shutil.copy(write_scan(s.parent.parent / "other", Scan(rows=6)) / IN / DCM[1], s / IN)
 
@@ -110,7 +133,9 @@ SPOILT = {
     "half the pixels": (pixels(0, lambda stored: stored[:120]), DCM[0], "expected 240 bytes of pixels.* found 120"),
     "8 bits": (edit(0, BitsAllocated=8, BitsStored=8, HighBit=7), DCM[0], "expected 120 bytes of pixels.* found 240"),
     "a bomb": (lambda s: bomb(s / GROUND / PNG[2]), PNG[2], "cannot be read as PNG.*DecompressionBomb"),
-    "several frames": (edit(0, NumberOfFrames="2"), DCM[0], "2 frames"),
+    "several frames": (edit(0, NumberOfFrames="2"), DCM[0], r"multi-frame file \(MR Image Storage, 2 frames\).*dcm2niix"),
+    "enhanced": (lambda s: enhance(s / IN / DCM[0]), DCM[0], r"multi-frame file \(Enhanced MR Image Storage, 1 frames\)"),
+    "a film": (lambda s: compress(s / IN / DCM[0], MPEG2MPML), DCM[0], "compressed.*MPEG2.*gdcmconv"),
     "inverted greys": (edit(0, PhotometricInterpretation="MONOCHROME1"), DCM[0], "MONOCHROME1"),
     "no images": (lambda s: shutil.rmtree(s / IN), "InPhase", "is not a folder"),
     "no files": (empty(IN), "InPhase", "at least 2 readable DICOM slices, found 0"),
@@ -131,6 +156,36 @@ def test_bad_input_is_named_by_reader_and_check(subject, what):
     assert [p for p in report.problems if re.fullmatch(name, p.path.name) and re.search(message, p.message)], str(
         report
     )
+
+
+def test_compressed_pixels_without_a_decoder_are_not_called_damaged(subject, monkeypatch):
+    for name in DCM:
+        compress(subject / IN / name, JPEGLosslessSV1)
+    monkeypatch.setattr("pydicom.pixels.get_decoder", lambda syntax: SimpleNamespace(is_available=False))
+    problems = {p.path.name: p.message for p in open_source(subject.parent).check().problems}
+    for name in DCM:
+        assert "JPEG Lossless" in problems[name]
+        assert 'pip install "pylibjpeg[all]"' in problems[name]
+        assert "damaged" not in problems[name]
+
+
+def test_files_without_an_ending_are_known_by_their_first_bytes(subject):
+    """As scanners export them, or named after an identifier, whose last number is no ending."""
+    before = read_chaos_subject(subject)
+    names = ["IM0001", "1.2.840.1", "1.2.840.2", "slice.IMA"]
+    for old, name in zip(FILES, names, strict=True):
+        (subject / IN / f"{old}.dcm").rename(subject / IN / name)
+        (subject / GROUND / f"{old}.png").rename(subject / GROUND / f"{name.removesuffix('.IMA')}.png")
+    shutil.copy(subject / IN / "IM0001", subject / IN / "DICOMDIR")
+    for other in (subject / IN / "notes", subject / GROUND / "Thumbs.db"):
+        other.write_bytes(b"?" * 200)
+    report = open_source(subject.parent).check()
+    assert report.ok, report
+    assert {p.path.name for p in report.ignored} == {"DICOMDIR", "notes", "Thumbs.db"}
+    assert {p.subject for p in report.ignored} == {"5"}
+    after = read_chaos_subject(subject)
+    np.testing.assert_array_equal(after.image, before.image)
+    np.testing.assert_array_equal(after.labels, before.labels)
 
 
 @pytest.fixture(scope="module")

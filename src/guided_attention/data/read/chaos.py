@@ -1,7 +1,7 @@
 """One subject of CHAOS: DICOM slices and label pictures to a `Volume` (chapter *From scanner to tensor*).
 
 Layout, as released (Kavur et al., CHAOS, Zenodo record 3431873): ``ID/T1DUAL/DICOM_anon/{InPhase,OutPhase}/*.dcm``,
-``ID/T1DUAL/Ground/*.png``, ``ID/T2SPIR/{DICOM_anon,Ground}``.
+``ID/T1DUAL/Ground/*.png``, ``ID/T2SPIR/{DICOM_anon,Ground}``. DICOM files may lack the ending.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from guided_attention.data.integrity import Findings
 from guided_attention.data.read.dicom_series import check_alike, order_slices, stack_affine
-from guided_attention.data.read.dicom_slice import DicomSlice, dicom_files, read_slice
+from guided_attention.data.read.dicom_slice import DicomSlice, dicom_files, read_slice, slice_name
 from guided_attention.data.read.label_png import read_labels
 from guided_attention.data.read.orientation import spacing_of, to_radiological
 from guided_attention.data.volume import Volume
@@ -96,18 +96,19 @@ def inspect_chaos_subject(
         _check_partners(ordered, names, findings)
     labels = None
     if (scan / "Ground").is_dir():
-        matrices = {s.path.stem: s.shape for s in partners}
-        labels = read_labels(
-            scan / "Ground", {path.stem: matrices.get(path.stem) for path in dicom_files(named)}, findings
-        )
+        matrices = {slice_name(s.path): s.shape for s in partners}
+        names_there = [slice_name(path) for path in dicom_files(named)[0]]
+        labels = read_labels(scan / "Ground", {name: matrices.get(name) for name in names_there}, findings)
     elif need_labels:
         findings.add(scan / "Ground", "is not a folder; expected label pictures there, as in CHAOS")
     return None if findings else _stack(ordered, names, labels, subject)
 
 
 def _read_folder(folder: Path, findings: Findings, pixels: bool = True) -> list[DicomSlice]:
-    slices = []
-    for path in dicom_files(folder):
+    slices, (paths, others) = [], dicom_files(folder)
+    for path in others:
+        findings.ignore(path, "is no DICOM slice: it neither ends in .dcm nor begins as one does, or is an index")
+    for path in paths:
         try:
             slices.append(read_slice(path, pixels))
         except DataError as error:
@@ -133,7 +134,7 @@ def _check_echoes(
 def _headers(folder: Path) -> list[DicomSlice]:
     """Read the headers of images that are not asked for; what is wrong with them is not today's question."""
     found = []
-    for path in dicom_files(folder)[:3]:
+    for path in dicom_files(folder)[0][:3]:
         try:
             found.append(read_slice(path, pixels=False))
         except DataError:
@@ -167,6 +168,6 @@ def _stack(
 ) -> Volume:
     arrays = [np.stack([s.pixels for s in ordered])]
     if labels is not None:
-        arrays.append(np.stack([labels[s.path.stem] for s in names]))
+        arrays.append(np.stack([labels[slice_name(s.path)] for s in names]))
     (image, *masks), affine = to_radiological(arrays, stack_affine(ordered))
     return Volume(image, masks[0] if masks else None, spacing_of(affine), subject, affine)

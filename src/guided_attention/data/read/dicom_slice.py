@@ -13,8 +13,11 @@ from guided_attention.errors import DataError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.uid import UID
 
-__all__ = ["DicomSlice", "dicom_files", "read_slice"]
+__all__ = ["DicomSlice", "dicom_files", "read_slice", "slice_name"]
+
+_ENDINGS = (".dcm", ".ima", ".dicom")
 
 _TAGS = (
     "SeriesInstanceUID",
@@ -65,9 +68,30 @@ class DicomSlice:
         return np.cross(self.axes[0], self.axes[1])
 
 
-def dicom_files(folder: Path) -> list[Path]:
-    """Return the DICOM files of a folder by name; hidden files do not count."""
-    return sorted(p for p in folder.glob("*") if p.suffix.lower() == ".dcm" and not p.name.startswith("."))
+def dicom_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the DICOM files of a folder, and all others, by name; hidden files do not count.
+
+    Scanners export files without an ending, or named after their identifier (``1.2.840.113``): what does not end in
+    ``.dcm`` is known by its first bytes. An index of files, ``DICOMDIR``, has them too, and is no slice.
+    """
+    found, others = [], []
+    for path in sorted(p for p in folder.glob("*") if p.is_file() and not p.name.startswith(".")):
+        named = path.suffix.lower() == ".dcm"
+        (found if named or (path.name.upper() != "DICOMDIR" and _starts_as_dicom(path)) else others).append(path)
+    return found, others
+
+
+def slice_name(path: Path) -> str:
+    """Return the name that a slice and its label share: the file's, without an ending that stands for DICOM."""
+    return path.stem if path.suffix.lower() in _ENDINGS else path.name
+
+
+def _starts_as_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:  # cannot be opened: reading it will say why
+        return True
 
 
 def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
@@ -93,6 +117,7 @@ def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
 
     with decoding("DICOM"):
         data = dcmread(path, stop_before_pixels=not pixels)
+        _refuse_frames(data)
         missing = [tag for tag in _TAGS if data.get(tag) in (None, "")]
         if missing:
             raise DataError(f"expected a DICOM slice, found no {', '.join(missing)} in it (cut or stripped?)")
@@ -103,6 +128,37 @@ def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
     _check_geometry(position, orientation, spacing)
     grey = None if stored is None else grey_values(stored[0], stored[1])
     return DicomSlice(path, grey, shape, position, orientation.reshape(2, 3), spacing, series, echo)
+
+
+def _refuse_frames(data: Dataset) -> None:
+    """Refuse a file of several frames, classic or enhanced: each frame has a geometry of its own, deep inside."""
+    frames, kind = int(data.get("NumberOfFrames") or 1), data.get("SOPClassUID")
+    kind = "of unknown kind" if kind is None else kind.name
+    if frames > 1 or "PerFrameFunctionalGroupsSequence" in data:
+        raise DataError(
+            f"expected one slice, found a multi-frame file ({kind}, {frames} frames), "
+            "which is not read; split it into single slices (dcm4che's emf2sf), or convert it to NIfTI (dcm2niix)"
+        )
+
+
+def _require_decoder(syntax: UID) -> None:
+    """Refuse compressed pixels that nothing installed here can decode; the file may be whole."""
+    from pydicom.pixels import get_decoder
+
+    if not syntax.is_compressed:
+        return
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        how = "pydicom has no decoder for it; convert the file, with gdcmconv --raw for example"
+    else:
+        if decoder.is_available:
+            return
+        how = (
+            'no decoder for it is installed; run: pip install "pylibjpeg[all]", or decompress the file, with '
+            "gdcmconv --raw for example"
+        )
+    raise DataError(f"holds compressed pixels (transfer syntax {syntax.name}), and {how}")
 
 
 def _check_geometry(position: np.ndarray, orientation: np.ndarray, spacing: np.ndarray) -> None:
@@ -118,10 +174,10 @@ def _check_geometry(position: np.ndarray, orientation: np.ndarray, spacing: np.n
 
 def _stored(data: Dataset, shape: tuple[int, int]) -> tuple[np.ndarray, str]:
     """Rescaled pixels in double precision, and what to say of the rescaling if they turn out to be too large."""
-    frames, samples = int(data.get("NumberOfFrames") or 1), int(data.get("SamplesPerPixel") or 1)
-    kind = data.get("PhotometricInterpretation", "MONOCHROME2")
-    if (frames, samples, kind) != (1, 1, "MONOCHROME2"):
-        raise DataError(f"expected one slice of MONOCHROME2, found {frames} frames of {samples} samples of {kind}")
+    samples, kind = int(data.get("SamplesPerPixel") or 1), data.get("PhotometricInterpretation", "MONOCHROME2")
+    if (samples, kind) != (1, "MONOCHROME2"):
+        raise DataError(f"expected one slice of MONOCHROME2, found {samples} samples of {kind}")
+    _require_decoder(data.file_meta.TransferSyntaxUID)
     expected, found = shape[0] * shape[1] * int(data.BitsAllocated) // 8, len(data.PixelData)
     if not data.file_meta.TransferSyntaxUID.is_compressed and found not in (expected, expected + expected % 2):
         raise DataError(

@@ -98,8 +98,10 @@ def read_labels(
     dict of str to ndarray, uint8, (H, W)
         By file stem. Stems pair label and image: the order of names need not be that of positions.
     """
-    labels = {}
-    for path in label_files(folder):
+    labels, pictures = {}, label_files(folder)
+    for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p not in pictures):
+        findings.ignore(path, "is no label picture: its name does not end in .png")
+    for path in pictures:
         if path.stem not in images:
             findings.add(path, "is a label without an image: no DICOM file has this name")
         try:
@@ -113,7 +115,7 @@ def read_labels(
                 path, f"expected {shape[0]} x {shape[1]} pixels as its image, found {label.shape[0]} x {label.shape[1]}"
             )
         labels[path.stem] = label
-    names = {path.stem for path in label_files(folder)}
+    names = {path.stem for path in pictures}
     for stem in images:
         if stem not in names:
             findings.add(folder / f"{stem}.png", "is missing: there is an image of this name without a label")
