@@ -110,6 +110,13 @@ def test_errors_say_what_was_expected(tmp_path, tree):
         open_source(tree).read("3")
 
 
+def test_a_file_beside_the_subjects_is_accounted_for(tree):
+    (tree / "Train_Sets/MR/11.zip").write_bytes(b"?")
+    (tree / "Train_Sets/MR/phantom.json").write_text("{}")
+    (ignored,) = open_source(tree).check().ignored
+    assert str(ignored) == f"{tree / 'Train_Sets/MR/11.zip'}: is a file beside the subjects' folders"
+
+
 def blank(path, value=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(np.full((5, 4, 3), value, np.uint8), np.diag([-1, -1, 5, 1])), path)

@@ -31,7 +31,9 @@ def open_data(data: str, sequence: SequenceName, phase: Phase) -> DataSource:
 
 
 def data_check(path: Positional[str], sequence: SequenceName = "T1DUAL", phase: Phase = "in") -> None:
-    """Read every file of a data set and report everything that is wrong with it.
+    """Read every file of a data set and report everything that is wrong with it, odd, or not read.
+
+    Warnings and ignored files leave the status at 0; errors do not.
 
     Args:
         path: A CHAOS tree, a folder of NIfTI files, or the word phantom.

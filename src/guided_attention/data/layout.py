@@ -30,17 +30,21 @@ _FORMATS = {
 _TEXTS = (".json", ".txt", ".md", ".csv", ".tsv", ".xlsx", ".pdf", ".html", ".xml", ".yaml", ".yml", ".log", ".png")
 
 
-def find_subjects(path: Path) -> list[Path]:
-    """Return the subjects' folders of a CHAOS tree, none if ``path`` is no such tree.
+def find_subjects(path: Path) -> tuple[list[Path], list[Problem]]:
+    """Return the subjects' folders of a CHAOS tree, none if ``path`` is no such tree; and what stands beside them.
 
     ``path`` holds ``Train_Sets``, or is a folder from there down to ``MR``. All folders count if any holds a scan,
     so that a check sees bad ones.
     """
     for root in (path / "Train_Sets" / "MR", path / "MR", path):
-        folders = [p for p in _entries(root) if p.is_dir()] if root.is_dir() else []
+        entries = _entries(root) if root.is_dir() else []
+        folders, ignored = [p for p in entries if p.is_dir()], []
         if any(_holds_a_scan(p) for p in folders):
-            return folders
-    return []
+            for file in entries:
+                if not file.is_dir() and file.name != "phantom.json":
+                    _ignore(ignored, file, "is a file beside the subjects' folders")
+            return folders, ignored
+    return [], []
 
 
 def find_pairs(path: Path) -> tuple[dict[str, tuple[Path | None, Path | None]], list[Problem]]:
@@ -101,8 +105,7 @@ def find_images(path: Path) -> tuple[list[Path], list[Problem]]:
     """
     if not path.is_dir() or _holds_a_scan(path):
         return [path], []
-    ignored: list[Problem] = []
-    images = find_subjects(path)
+    images, ignored = find_subjects(path)
     if not images and (path / _NNUNET[0]).is_dir():
         pairs, ignored = find_pairs(path)
         images = [image for image, _ in pairs.values() if image is not None]

@@ -166,13 +166,13 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in") -
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"{path}: is not a folder; {_EXPECTED}.")
-    folders = find_subjects(path)
+    folders, ignored = find_subjects(path)
     if folders:
         root = folders[0].parent
         kind = "phantom" if any((p / "phantom.json").is_file() for p in (root, *root.parents[:2], path)) else "chaos"
         name = f"{kind}-t1dual-{phase}" if sequence == "T1DUAL" else f"{kind}-t2spir"
         files = {folder.name: (folder, None) for folder in folders}
-        return DataSource(name, kind, path, natural_order(files), sequence, phase, files)
+        return DataSource(name, kind, path, natural_order(files), sequence, phase, files, ignored=tuple(ignored))
     files, ignored = find_pairs(path)
     if files:
         name = f"nifti-{path.resolve().name}"
