@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import MPEG2MPML, EnhancedMRImageStorage, JPEGLosslessSV1
+from pydicom.uid import MPEG2MPML, UID, EnhancedMRImageStorage, JPEGLosslessSV1
 
 from data_factory import GREYS, Scan, cut, edit_dicom, write_png, write_scan
 from guided_attention.data import Volume, open_source, read_chaos_subject, write_nifti
@@ -135,6 +135,7 @@ SPOILT = {
     "a bomb": (lambda s: bomb(s / GROUND / PNG[2]), PNG[2], "cannot be read as PNG.*DecompressionBomb"),
     "several frames": (edit(0, NumberOfFrames="2"), DCM[0], r"multi-frame file \(MR Image Storage, 2 frames\).*dcm2niix"),
     "enhanced": (lambda s: enhance(s / IN / DCM[0]), DCM[0], r"multi-frame file \(Enhanced MR Image Storage, 1 frames\)"),
+    "a maker's own": (lambda s: compress(s / IN / DCM[0], UID("1.2.840.113619.5.2")), DCM[0], "found 1.2.840.113619.5.2"),
     "a film": (lambda s: compress(s / IN / DCM[0], MPEG2MPML), DCM[0], "compressed.*MPEG2.*gdcmconv"),
     "inverted greys": (edit(0, PhotometricInterpretation="MONOCHROME1"), DCM[0], "MONOCHROME1"),
     "no images": (lambda s: shutil.rmtree(s / IN), "InPhase", "is not a folder"),

@@ -50,7 +50,7 @@ def evaluate(
     if fold is not None and subjects:
         raise SettingsError("fold and subjects exclude each other; give one of them.")
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
-    source.check(chosen).raise_if_bad()
+    source.check(chosen, inputs=spec.inputs).raise_if_bad()
     volumes = [source.read(subject) for subject in chosen]
     scores = score(
         model,

@@ -10,15 +10,15 @@ from guided_attention.data.volume import Volume
 __all__ = ["oddities"]
 
 
-def oddities(volume: Volume, inputs: InputSettings = InputSettings()) -> list[str]:  # noqa: B008 (frozen)
+def oddities(volume: Volume, inputs: InputSettings | None) -> list[str]:
     """Return a sentence for each thing that is odd about a volume, whose files are all in order.
 
     Parameters
     ----------
     volume : Volume
         As read.
-    inputs : InputSettings
-        How it would be prepared; by default as the paper's preset does.
+    inputs : InputSettings or None
+        How it would be prepared; None if that is not known.
     """
     found = []
     blank = np.ptp(volume.image, axis=(1, 2)) == 0
@@ -28,5 +28,5 @@ def oddities(volume: Volume, inputs: InputSettings = InputSettings()) -> list[st
         found.append(f"organs are labelled in blank slices ({np.flatnonzero(blank)} from the feet, counted from 0)")
     if volume.labels is not None and not volume.labels.any():
         found.append("the labels hold no organ, only background")
-    lost = inputs.lost_organs(volume)
+    lost = "" if inputs is None else inputs.lost_organs(volume)
     return found + ([lost] if lost else [])

@@ -76,7 +76,7 @@ class DataSource:
         self,
         subjects: Iterable[str] | None = None,
         need_labels: bool = True,
-        inputs: InputSettings = InputSettings(),  # noqa: B008 (frozen)
+        inputs: InputSettings | None = InputSettings(),  # noqa: B008 (frozen)
     ) -> IntegrityReport:
         """Read every file of every subject completely and report everything that is wrong, odd or not read.
 
@@ -88,7 +88,7 @@ class DataSource:
             Whether an image without labels is a problem: for training and evaluation it is.
         inputs : InputSettings
             How the volumes would be prepared; organs that do not survive that are odd. By default as the paper's
-            preset does.
+            preset does; None asks nothing.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class DataSource:
         """
         if self.fingerprints:
             return self
-        report = self.check()
+        report = self.check(inputs=None)  # what a run loses in its crop, its own preparation says
         report.raise_if_bad()
         return replace(self, fingerprints=report.fingerprints)
 

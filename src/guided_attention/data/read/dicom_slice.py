@@ -145,6 +145,11 @@ def _require_decoder(syntax: UID) -> None:
     """Refuse compressed pixels that nothing installed here can decode; the file may be whole."""
     from pydicom.pixels import get_decoder
 
+    if not syntax.is_transfer_syntax:
+        raise DataError(
+            f"expected one of DICOM's transfer syntaxes, found {syntax} (a maker's own?); export the file anew, "
+            "uncompressed, or convert it to NIfTI (dcm2niix)"
+        )
     if not syntax.is_compressed:
         return
     try:
