@@ -6,6 +6,7 @@ none: so one report names everything that has to be mended, and nothing half-rea
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from guided_attention.data.digest import Fingerprint
-from guided_attention.errors import DataError
+from guided_attention.errors import DataError, DataWarning
 
 __all__ = ["Findings", "IntegrityReport", "Problem", "decoding", "grey_values"]
 
@@ -89,11 +90,14 @@ class IntegrityReport:
         Who was read, completely.
     fingerprints : mapping from subject to Fingerprint
         What the volumes hold, of those with which nothing is wrong.
+    warnings : tuple of Problem
+        What is odd, and does not keep the set from being used.
     """
 
     problems: tuple[Problem, ...]
     subjects: tuple[str, ...]
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -101,22 +105,27 @@ class IntegrityReport:
         return not self.problems
 
     def raise_if_bad(self) -> None:
-        """Raise a `DataError` whose message is the whole report, unless nothing is wrong."""
+        """Raise a `DataError` whose message is the whole report; if nothing is wrong, give its warnings."""
         if not self.ok:
             raise DataError(str(self))
+        for warning in self.warnings:
+            warnings.warn(str(warning), DataWarning, stacklevel=2)
 
     def __str__(self) -> str:
+        lines = self._lines(self.problems, "problem", "mend or replace these files, then try again:")
         if self.ok:
-            return f"{_count(len(self.subjects), 'subject')} read completely, nothing wrong."
-        affected = dict.fromkeys(problem.subject for problem in self.problems)
-        lines = [
-            f"{_count(len(self.problems), 'problem')} in {len(affected)} of {_count(len(self.subjects), 'subject')}; "
-            "mend or replace these files, then try again:"
-        ]
+            lines = [f"{_count(len(self.subjects), 'subject')} read completely, nothing wrong."]
+        return "\n".join(lines + self._lines(self.warnings, "warning", "used as they are:"))
+
+    def _lines(self, problems: tuple[Problem, ...], noun: str, what: str) -> list[str]:
+        affected = dict.fromkeys(problem.subject for problem in problems)
+        if not affected:
+            return []
+        lines = [f"{_count(len(problems), noun)} in {len(affected)} of {_count(len(self.subjects), 'subject')}; {what}"]
         for subject in affected:
             lines.append(f"  subject {subject}")
-            lines += [f"    {problem}" for problem in self.problems if problem.subject == subject]
-        return "\n".join(lines)
+            lines += [f"    {problem}" for problem in problems if problem.subject == subject]
+        return lines
 
 
 @dataclass
@@ -129,21 +138,28 @@ class Findings:
         Whose files are read.
     problems : list of Problem
         What was found so far.
+    warnings : list of Problem
+        What is odd; it counts as nothing wrong.
     """
 
     subject: str
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def add(self, path: str | Path, message: str) -> None:
         """Note a problem of a file or folder."""
         self.problems.append(Problem(self.subject, Path(path), message))
 
+    def warn(self, path: str | Path, message: str) -> None:
+        """Note an oddity of a file or folder."""
+        self.warnings.append(Problem(self.subject, Path(path), message))
+
     def __bool__(self) -> bool:
         return bool(self.problems)
 
     def raise_if_any(self) -> None:
-        """Raise a `DataError` that names every file, if there is a problem."""
-        IntegrityReport(tuple(self.problems), (self.subject,)).raise_if_bad()
+        """Raise a `DataError` that names every file, if there is a problem; else give the warnings."""
+        IntegrityReport(tuple(self.problems), (self.subject,), warnings=tuple(self.warnings)).raise_if_bad()
 
 
 def _count(number: int, noun: str) -> str:

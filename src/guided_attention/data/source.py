@@ -81,14 +81,15 @@ class DataSource:
         IntegrityReport
             ``report.raise_if_bad()`` turns problems into an error.
         """
-        chosen, problems, found = tuple(self.subjects if subjects is None else subjects), [], {}
+        chosen, problems, found, odd = tuple(self.subjects if subjects is None else subjects), [], {}, []
         for subject in chosen:
             findings = Findings(subject)
             volume = self._inspect(subject, findings, need_labels)
             problems += findings.problems
+            odd += findings.warnings
             if volume is not None and not findings:
                 found[subject] = fingerprint(volume)
-        return IntegrityReport(tuple(problems), chosen, found)
+        return IntegrityReport(tuple(problems), chosen, found, tuple(odd))
 
     def verified(self) -> DataSource:
         """Check everything, once: return the set with its fingerprints, or itself if it has them.
