@@ -75,8 +75,8 @@ def check_geometry(header: Any, pixdim: np.ndarray, shape: tuple[int, ...]) -> t
     edges = _lengths(affine)
     if edges.min() < _EDGES[0] or edges.max() > _EDGES[1]:
         raise DataError(
-            f"expected voxels of {_EDGES[0]:g} to {_EDGES[1]:g} mm, found {_sizes(edges)} mm; xyzt_units states {unit}, which "
-            "cannot be the affine's unit: state the right one (nibabel: image.header.set_xyzt_units)"
+            f"expected voxels of {_EDGES[0]:g} to {_EDGES[1]:g} mm, found {_sizes(edges)}; xyzt_units states {unit}, "
+            "which cannot be the affine's unit: state the right one (nibabel: header.set_xyzt_units)"
         )
     return affine, warnings
 
