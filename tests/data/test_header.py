@@ -159,6 +159,7 @@ ODD = {
         "1.65 x 1.65 x 6.6, as pixdim, found 1.5 x 1.5 x 6",
     ),
     "one world, two places": ({"sform": moved(0, 0, 30), "qform": AFFINE, "qcode": 1}, "a corner 30 mm apart"),
+    "identity": ({"sform": np.eye(4), "zooms": (1, 1, 1)}, "the affine is the identity"),
     "no pixdim": ({"zooms": (0, 0, 0)}, "expected a size of a voxel"),
     "quaternion of no use": ({"qcode": 1, "quatern_b": 1, "quatern_c": 1}, "quaternion .*; the sform is believed"),
 }

@@ -109,7 +109,7 @@ class IntegrityReport:
         if not self.ok:
             raise DataError(str(self))
         for warning in self.warnings:
-            warnings.warn(str(warning), DataWarning, stacklevel=2)
+            warnings.warn(str(warning), DataWarning, stacklevel=4)  # the line that reads
 
     def __str__(self) -> str:
         lines = self._lines(self.problems, "problem", "mend or replace these files, then try again:")

@@ -71,6 +71,11 @@ def check_geometry(header: Any, pixdim: np.ndarray, shape: tuple[int, ...]) -> t
         warnings += _check_pixdim(affine, pixdim, shape, tolerated=qform is not None and qcode != scode)
         if qform is not None and _maps_to_space(qform):
             warnings += _check_qform(affine, qform, shape, millimetres, same_world=qcode == scode)
+    if np.array_equal(affine, np.eye(4)):
+        warnings.append(
+            "the affine is the identity: no scanner states that, programs do that have lost the geometry, and with it "
+            "left, right and the voxel's size"
+        )
     affine[:3] *= millimetres
     edges = _lengths(affine)
     if edges.min() < _EDGES[0] or edges.max() > _EDGES[1]:
