@@ -251,6 +251,13 @@ def test_a_stack_that_does_not_run_from_foot_to_head_is_told(spacing, plane):
     assert f"found a {plane} stack, {max(spacing):g} mm apart" in said if plane else said == ""
 
 
+def test_what_is_refused_is_not_called_odd_too(tmp_path):
+    label = save(tmp_path / "l.nii", np.ones(SHAPE, np.uint8), np.eye(4), zooms=(1, 1, 1))
+    with pytest.raises(DataError, match=r"l\.nii: expected the affine of a\.nii") as caught:
+        read_nifti(save(tmp_path / "a.nii"), label)
+    assert "identity" not in str(caught.value)
+
+
 def test_the_check_reports_oddities_without_refusing(tmp_path):
     coronal = np.array([[-1.5, 0, 0, 0], [0, 0, 6, 0], [0, 1.5, 0, 0], [0, 0, 0, 1]])
     for name in "ab":

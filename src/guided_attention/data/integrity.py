@@ -159,7 +159,8 @@ class Findings:
 
     def raise_if_any(self) -> None:
         """Raise a `DataError` that names every file, if there is a problem; else give the warnings."""
-        IntegrityReport(tuple(self.problems), (self.subject,), warnings=tuple(self.warnings)).raise_if_bad()
+        odd = () if self.problems else tuple(self.warnings)  # what is refused need not be odd as well
+        IntegrityReport(tuple(self.problems), (self.subject,), warnings=odd).raise_if_bad()
 
 
 def _count(number: int, noun: str) -> str:
