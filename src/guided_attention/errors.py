@@ -14,6 +14,7 @@ __all__ = [
     "CheckpointError",
     "DamagedError",
     "DataError",
+    "DataWarning",
     "GuidedAttentionError",
     "MissingExtraError",
     "NotFiniteError",
@@ -30,6 +31,10 @@ class GuidedAttentionError(Exception):
 
 class DataError(GuidedAttentionError, ValueError):
     """A file or folder of images or labels is not what it should be."""
+
+
+class DataWarning(UserWarning):
+    """A file or folder of images or labels is odd, but its meaning is clear: it is used."""
 
 
 class SettingsError(GuidedAttentionError, ValueError):

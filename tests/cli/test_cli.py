@@ -257,6 +257,15 @@ class TestPredict:
         assert set(np.unique(found.dataobj)) <= set(range(5))
         assert read_nifti(image, target).labels is not None
 
+    def test_what_is_odd_is_said_plainly_and_segmented(self, run, tmp_path, capsys):
+        coronal = np.array([[-1.5, 0, 0, 0], [0, 0, 6, 0], [0, 1.5, 0, 0], [0, 0, 0, 1]])
+        image = tmp_path / "b_image.nii"
+        nib.save(nib.Nifti1Image(np.random.default_rng(0).normal(size=(20, 24, 5)).astype(np.float32), coronal), image)
+        main(["predict", str(run), str(image), "--out", str(tmp_path)])
+        said = capsys.readouterr().err
+        assert f"warning: {image}: expected slices stacked from foot to head, found a coronal stack, 6 mm apart" in said
+        assert (tmp_path / "b_prediction.nii.gz").is_file()
+
     def test_reads_dicom_too_and_does_not_overwrite(self, run, scans, tmp_path, capsys):
         folder = next((scans / "Train_Sets" / "MR").iterdir())
         main(["predict", str(run), str(folder), "--out", str(tmp_path)])

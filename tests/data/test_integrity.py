@@ -18,8 +18,8 @@ from pydicom.uid import MPEG2MPML, UID, EnhancedMRImageStorage, JPEGLosslessSV1
 
 from data_factory import GREYS, Scan, cut, edit_dicom, write_png, write_scan
 from guided_attention.data import Volume, open_source, read_chaos_subject, write_nifti
-from guided_attention.data.read.dicom_slice import read_slice
 from guided_attention.data.integrity import IntegrityReport
+from guided_attention.data.read.dicom_slice import read_slice
 from guided_attention.data.read.label_png import read_label
 from guided_attention.errors import DataError
 
@@ -96,6 +96,8 @@ def smaller_image(s):
     shutil.copy(write_scan(s.parent.parent / "other", Scan(rows=6)) / IN / DCM[1], s / IN)
 
 
+GE_BIG = "1.2.840.113619.5.2"  # General Electric's own transfer syntax
+
 #: What is done to the subject, the file that must be named, and what must be said of it.
 SPOILT = {
     "missing slice": (
@@ -133,9 +135,21 @@ SPOILT = {
     "half the pixels": (pixels(0, lambda stored: stored[:120]), DCM[0], "expected 240 bytes of pixels.* found 120"),
     "8 bits": (edit(0, BitsAllocated=8, BitsStored=8, HighBit=7), DCM[0], "expected 120 bytes of pixels.* found 240"),
     "a bomb": (lambda s: bomb(s / GROUND / PNG[2]), PNG[2], "cannot be read as PNG.*DecompressionBomb"),
-    "several frames": (edit(0, NumberOfFrames="2"), DCM[0], r"multi-frame file \(MR Image Storage, 2 frames\).*dcm2niix"),
-    "enhanced": (lambda s: enhance(s / IN / DCM[0]), DCM[0], r"multi-frame file \(Enhanced MR Image Storage, 1 frames\)"),
-    "a maker's own": (lambda s: compress(s / IN / DCM[0], UID("1.2.840.113619.5.2")), DCM[0], "found 1.2.840.113619.5.2"),
+    "several frames": (
+        edit(0, NumberOfFrames="2"),
+        DCM[0],
+        r"multi-frame file \(MR Image Storage, 2 frames\).*dcm2niix",
+    ),
+    "enhanced": (
+        lambda s: enhance(s / IN / DCM[0]),
+        DCM[0],
+        r"multi-frame file \(Enhanced MR Image Storage, 1 frames\)",
+    ),
+    "a maker's own": (
+        lambda s: compress(s / IN / DCM[0], UID("1.2.840.113619.5.2")),
+        DCM[0],
+        "found 1.2.840.113619.5.2",
+    ),
     "a film": (lambda s: compress(s / IN / DCM[0], MPEG2MPML), DCM[0], "compressed.*MPEG2.*gdcmconv"),
     "inverted greys": (edit(0, PhotometricInterpretation="MONOCHROME1"), DCM[0], "MONOCHROME1"),
     "no images": (lambda s: shutil.rmtree(s / IN), "InPhase", "is not a folder"),

@@ -6,7 +6,9 @@ Every command is a function; tyro makes its options from its arguments and their
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import tyro
 from tyro import extras
@@ -14,7 +16,7 @@ from tyro import extras
 from guided_attention import __version__
 from guided_attention.cli.data import DATA_COMMANDS
 from guided_attention.cli.doctor import doctor
-from guided_attention.errors import GuidedAttentionError
+from guided_attention.errors import DataWarning, GuidedAttentionError
 
 __all__ = ["main"]
 
@@ -44,6 +46,32 @@ def data(*arguments: str) -> None:
     extras.subcommand_cli_from_dict(DATA_COMMANDS, prog=f"{_PROGRAM} data", args=list(arguments))
 
 
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show warnings about data as what they are, without the line of our source that gives them."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
+            if issubclass(category, DataWarning):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments[:1] == ["data"]:
+        data(*arguments[1:])
+    elif arguments[:1] == ["doctor"]:
+        tyro.cli(doctor, prog=f"{_PROGRAM} doctor", args=arguments[1:])
+    else:
+        about = "Train, evaluate and use the book's networks. --version prints the version."
+        extras.subcommand_cli_from_dict(_commands(), prog=_PROGRAM, args=arguments, description=about)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command.
 
@@ -55,13 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"guided-attention {__version__}")
         return
     try:
-        if arguments[:1] == ["data"]:
-            data(*arguments[1:])
-        elif arguments[:1] == ["doctor"]:
-            tyro.cli(doctor, prog=f"{_PROGRAM} doctor", args=arguments[1:])
-        else:
-            about = "Train, evaluate and use the book's networks. --version prints the version."
-            extras.subcommand_cli_from_dict(_commands(), prog=_PROGRAM, args=arguments, description=about)
+        with _plain_warnings():
+            _run(arguments)
     except (GuidedAttentionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -6,7 +6,8 @@ none: so one report names everything that has to be mended, and nothing half-rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from guided_attention.data.digest import Fingerprint
-from guided_attention.errors import DataError
+from guided_attention.errors import DataError, DataWarning
 
 __all__ = ["Findings", "IntegrityReport", "Problem", "decoding", "grey_values"]
 
@@ -107,23 +108,30 @@ class IntegrityReport:
         return not self.problems
 
     def raise_if_bad(self) -> None:
-        """Raise a `DataError` whose message is the whole report, unless nothing is wrong."""
+        """Raise a `DataError` whose message is the whole report; if nothing is wrong, give its warnings."""
         if not self.ok:
             raise DataError(str(self))
+        for warning in self.warnings:
+            warnings.warn(str(warning), DataWarning, stacklevel=4)  # the line that reads
 
     def __str__(self) -> str:
-        number, problems = _count(len(self.subjects), "subject"), _count(len(self.problems), "problem")
-        affected = len({problem.subject for problem in self.problems})
-        lines = [f"{number} read completely, {'no errors' if self.warnings else 'nothing wrong'}."]
-        if not self.ok:
-            lines = [f"{problems} in {affected} of {number}; mend or replace these files, then try again:"]
-        lines += _by_subject(self.problems)
-        if self.warnings:
-            lines += [f"{_count(len(self.warnings), 'warning')}; look at these files:", *_by_subject(self.warnings)]
+        lines = self._lines(self.problems, "problem", "mend or replace these files, then try again:")
+        if self.ok:
+            lines = [f"{_count(len(self.subjects), 'subject')} read completely, nothing wrong."]
+        lines += self._lines(self.warnings, "warning", "used as they are:")
         if self.ignored:
-            lines += [f"{_count(len(self.ignored), 'other file')} ignored:"]
-            lines += [f"  {other}" for other in self.ignored]
+            lines += [f"{_count(len(self.ignored), 'other file')} ignored:", *(f"  {other}" for other in self.ignored)]
         return "\n".join(lines)
+
+    def _lines(self, problems: tuple[Problem, ...], noun: str, what: str) -> list[str]:
+        affected = dict.fromkeys(problem.subject for problem in problems)
+        if not affected:
+            return []
+        lines = [f"{_count(len(problems), noun)} in {len(affected)} of {_count(len(self.subjects), 'subject')}; {what}"]
+        for subject in affected:
+            lines.append(f"  subject {subject}")
+            lines += [f"    {problem}" for problem in problems if problem.subject == subject]
+        return lines
 
 
 @dataclass
@@ -163,17 +171,9 @@ class Findings:
         return bool(self.problems)
 
     def raise_if_any(self) -> None:
-        """Raise a `DataError` that names every file, if there is a problem."""
-        found = (tuple(self.problems), (self.subject,), {}, tuple(self.warnings), tuple(self.ignored))
-        IntegrityReport(*found).raise_if_bad()
-
-
-def _by_subject(problems: Sequence[Problem]) -> list[str]:
-    lines = []
-    for subject in dict.fromkeys(problem.subject for problem in problems):
-        lines.append(f"  subject {subject}")
-        lines += [f"    {problem}" for problem in problems if problem.subject == subject]
-    return lines
+        """Raise a `DataError` that names every file, if there is a problem; else give the warnings."""
+        odd = () if self.problems else tuple(self.warnings)  # what is refused need not be odd as well
+        IntegrityReport(tuple(self.problems), (self.subject,), {}, odd, tuple(self.ignored)).raise_if_bad()
 
 
 def _count(number: int, noun: str) -> str:

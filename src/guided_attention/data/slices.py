@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from guided_attention.data.augmentation import Augmentation, Draw, as_tensor, augment
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.volume import Volume
-from guided_attention.errors import DataError, SettingsError
+from guided_attention.errors import DataError, DataWarning, SettingsError
 
 __all__ = ["SliceDataset"]
 
@@ -56,7 +56,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
 
     Warns
     -----
-    UserWarning
+    DataWarning
         If a crop cuts off more than 1 % of an organ.
     """
 
@@ -81,7 +81,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
                 raise DataError(f"subject {volume.subject!r}: expected labels to train with, found none.")
             lost = inputs.lost_organs(volume)
             if lost:
-                warnings.warn(f"subject {volume.subject!r}: {lost}.", stacklevel=2)
+                warnings.warn(f"subject {volume.subject!r}: {lost}.", DataWarning, stacklevel=2)
             fitted = inputs.prepare(volume)
             end = start + len(fitted.image)
             images[start:end], labels[start:end] = fitted.image, fitted.labels

@@ -15,7 +15,7 @@ from guided_attention.data.integrity import Findings
 from guided_attention.data.read.dicom_series import check_alike, order_slices, stack_affine
 from guided_attention.data.read.dicom_slice import DicomSlice, dicom_files, read_slice, slice_name
 from guided_attention.data.read.label_png import read_labels
-from guided_attention.data.read.orientation import spacing_of, to_radiological
+from guided_attention.data.read.orientation import oddly_sliced, spacing_of, to_radiological
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, require_choice
 
@@ -101,7 +101,12 @@ def inspect_chaos_subject(
         labels = read_labels(scan / "Ground", {name: matrices.get(name) for name in names_there}, findings)
     elif need_labels:
         findings.add(scan / "Ground", "is not a folder; expected label pictures there, as in CHAOS")
-    return None if findings else _stack(ordered, names, labels, subject)
+    if findings:
+        return None
+    volume = _stack(ordered, names, labels, subject)
+    if odd := oddly_sliced(volume.spacing):
+        findings.warn(shown, odd)
+    return volume
 
 
 def _read_folder(folder: Path, findings: Findings, pixels: bool = True) -> list[DicomSlice]:

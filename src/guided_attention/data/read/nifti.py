@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from guided_attention.data.integrity import Findings, decoding, grey_values
-from guided_attention.data.read.orientation import default_affine, from_radiological, spacing_of, to_radiological
+from guided_attention.data.read.header import TOLERANCE, apart, check_geometry, copy_geometry
+from guided_attention.data.read.orientation import (
+    default_affine,
+    from_radiological,
+    oddly_sliced,
+    spacing_of,
+    to_radiological,
+)
 from guided_attention.data.volume import CLASSES, Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
 __all__ = ["inspect_nifti", "nifti_stem", "read_nifti", "subject_name", "write_nifti"]
 
 _ENDINGS = (".nii.gz", ".nii")
-#: Largest distance, in mm, by which image and label may disagree about where a corner of the volume is.
-_SAME_PLACE = 0.01
+#: First bytes of what gzip has written: files of either ending are found with and without them.
+_GZIP = b"\x1f\x8b"
+#: Part of a class by which a label may miss an integer: scale factors and resampling round, half a class is a mistake.
+_NEARLY = 0.05
+
+
+@dataclass(frozen=True)
+class _File:
+    """What one file holds: array (D, H, W), its affine in mm, nibabel's header."""
+
+    array: np.ndarray
+    affine: np.ndarray
+    header: Any
 
 
 def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> Volume:
@@ -27,10 +47,10 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
     Parameters
     ----------
     image_path : str or Path
-        ``.nii`` or ``.nii.gz``, in capitals or not, three axes in any order and direction. ``SUBJECT_image.nii.gz``
-        and nnU-Net's ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
+        ``.nii`` or ``.nii.gz``, in capitals or not, three axes in any order and direction, in mm, m or µm.
+        ``SUBJECT_image.nii.gz`` and nnU-Net's ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
     label_path : str or Path, optional
-        Of the same matrix and affine; values are indices into `CLASSES`.
+        Of the same matrix and affine, to a tenth of a voxel; values are indices into `CLASSES`, to a twentieth.
 
     Returns
     -------
@@ -41,8 +61,13 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
     Raises
     ------
     DataError
-        If a file cannot be read, is cut, holds NaN, other values than classes, or the two do not fit together. The
-        message names both files if both are at fault.
+        If a file cannot be read, is cut, holds NaN, other values than classes, does not say where its voxels are, or
+        the two do not fit together. The message names both files if both are at fault.
+
+    Warns
+    -----
+    DataWarning
+        If a header is odd, but clear; or slices do not run from foot to head.
     """
     findings = Findings(subject_name(image_path))
     volume = inspect_nifti(image_path, label_path, findings)
@@ -57,17 +82,19 @@ def inspect_nifti(image_path: str | Path, label_path: str | Path | None, finding
     pixels = None
     if image is not None:
         try:
-            pixels = grey_values(image[0])
+            pixels = grey_values(image.array)
         except DataError as error:
             findings.add(image_path, str(error))
     if label is not None:
-        _check_classes(label[0], label_path, findings)
+        _check_classes(label.array, label_path, findings)
     if image is not None and label is not None:
         _check_fit(image, label, label_path, Path(image_path).name, findings)
     if findings:
         return None
-    arrays = [pixels] + ([] if label is None else [label[0].astype(np.uint8)])
-    (pixels, *masks), affine = to_radiological(arrays, image[1])
+    arrays = [pixels] + ([] if label is None else [np.rint(label.array).astype(np.uint8)])
+    (pixels, *masks), affine = to_radiological(arrays, image.affine)
+    if odd := oddly_sliced(spacing_of(affine)):
+        findings.warn(image_path, odd)
     name = subject_name(image_path)
     return Volume(pixels, masks[0] if masks else None, spacing_of(affine), name, affine)
 
@@ -86,8 +113,8 @@ def nifti_stem(path: str | Path) -> str | None:
     return next((name[: -len(ending)] for ending in _ENDINGS if name.lower().endswith(ending)), None)
 
 
-def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return array (D, H, W) and affine, or None after noting why not."""
+def _load(path: Path, findings: Findings) -> _File | None:
+    """Return what a file holds, or None after noting why not."""
     if nifti_stem(path) is None:
         findings.add(path, "expected a name that ends in .nii or .nii.gz")
         return None
@@ -95,72 +122,74 @@ def _load(path: Path, findings: Findings) -> tuple[np.ndarray, np.ndarray] | Non
         with decoding("NIfTI"):
             content = path.read_bytes()
             # all of it, so that the sum at the very end is checked too
-            content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content
-            nifti = _parse(content)
-            array, affine = np.asanyarray(nifti.dataobj), np.array(nifti.affine, float)
+            content = gzip.decompress(content) if content.startswith(_GZIP) else content
+            header, array = _parse(content)
+            stored = type(header)(content[: header.template_dtype.itemsize], check=False)
+        while array.ndim > 3 and array.shape[-1] == 1:
+            array = array[..., 0]
+        if array.ndim != 3 or array.dtype.kind not in "iuf":
+            raise DataError(f"expected real numbers on 3 axes, found {array.dtype} of shape {array.shape}")
+        affine, warnings = check_geometry(header, stored["pixdim"][1:4].astype(float), array.shape)
     except DataError as error:
         findings.add(path, str(error))
         return None
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 3 or array.dtype.kind not in "iuf":
-        findings.add(path, f"expected real numbers on 3 axes, found {array.dtype} of shape {array.shape}")
-    elif not _maps_to_space(affine):
-        findings.add(path, f"expected an affine that maps voxels to space, found {affine[:3].tolist()}")
-    else:
-        return array.T, affine  # NIfTI's axes are (column, row, slice)
-    return None
+    for warning in warnings:
+        findings.warn(path, warning)
+    return _File(array.T, affine, header)  # NIfTI's axes are (column, row, slice)
 
 
-def _maps_to_space(affine: np.ndarray) -> bool:
-    """Whether three axes stay three: no column vanishes, no two point the same way."""
-    sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    if not np.isfinite(sizes).all() or not np.isfinite(affine).all() or sizes.min() < 1e-6:
-        return False
-    return abs(np.linalg.det(affine[:3, :3] / sizes)) > 1e-2
-
-
-def _parse(content: bytes) -> Any:
-    from nibabel.nifti1 import Nifti1Image
-    from nibabel.nifti2 import Nifti2Image
+def _parse(content: bytes) -> tuple[Any, np.ndarray]:
+    """Return header and array; nibabel's image would compute an affine before anybody has checked the header."""
+    from nibabel.arrayproxy import ArrayProxy
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+    from nibabel.spatialimages import HeaderDataError
 
     second = content[:4] in [(540).to_bytes(4, order) for order in ("little", "big")]  # size of the header
-    return (Nifti2Image if second else Nifti1Image).from_bytes(content)
+    try:
+        header = (Nifti2Header if second else Nifti1Header).from_fileobj(io.BytesIO(content))
+        return header, np.asanyarray(ArrayProxy(io.BytesIO(content), header))
+    except HeaderDataError as error:  # it is all there, and says what no NIfTI header says
+        raise DataError(f"cannot be read as NIfTI, its header is wrong ({error})") from error
 
 
 def _check_classes(values: np.ndarray, path: str | Path, findings: Findings) -> None:
     found = np.unique(values)
-    wrong = found[~np.isin(found, range(len(CLASSES)))]
+    with np.errstate(invalid="ignore"):  # of infinite ones
+        near = np.abs(found - np.rint(found)) <= _NEARLY
+    wrong = found[~(near & np.isin(np.rint(found), range(len(CLASSES))))]
     if wrong.size:
         listed = ", ".join(f"{v:g}" for v in wrong[:8]) + (", ..." if wrong.size > 8 else "")
         names = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
         findings.add(path, f"expected the classes {names}; found {listed} as well")
 
 
-def _check_fit(image: tuple, label: tuple, path: str | Path, of: str, findings: Findings) -> None:
-    (pixels, here), (classes, there) = image, label
-    if pixels.shape != classes.shape:
-        findings.add(path, f"expected the image's shape {pixels.shape[::-1]} ({of}), found {classes.shape[::-1]}")
+def _check_fit(image: _File, label: _File, path: str | Path, of: str, findings: Findings) -> None:
+    shape = image.array.shape[::-1]
+    if image.array.shape != label.array.shape:
+        findings.add(path, f"expected the image's shape {shape} ({of}), found {label.array.shape[::-1]}")
         return
-    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in pixels.shape[::-1]]), axis=-1).reshape(-1, 3)
-    apart = np.abs(np.c_[corners, np.ones(8)] @ (here - there)[:3].T).max()
-    if apart > _SAME_PLACE:
-        findings.add(path, f"expected the affine of {of}, found one that puts a corner {apart:.3g} mm elsewhere")
+    voxels, distance = apart(image.affine, label.affine, shape)
+    if voxels > TOLERANCE:
+        findings.add(
+            path,
+            f"expected the affine of {of}, found one that puts a corner {distance:.3g} mm elsewhere "
+            f"({voxels:.2g} voxels)",
+        )
 
 
-def _on_the_grid_of(path: Path, array: np.ndarray, affine: np.ndarray, subject: str) -> tuple[np.ndarray, np.ndarray]:
+def _on_the_grid_of(path: Path, array: np.ndarray, affine: np.ndarray, subject: str) -> tuple[np.ndarray, Any]:
     findings = Findings(subject)
     found = _load(path, findings)
     findings.raise_if_any()
-    (grid,), turned = to_radiological([found[0]], found[1])
-    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in array.shape[::-1]]), axis=-1).reshape(-1, 3)
-    apart = np.abs(np.c_[corners, np.ones(8)] @ (turned - affine)[:3].T).max()
-    if grid.shape != array.shape or apart > _SAME_PLACE:
+    (grid,), turned = to_radiological([found.array], found.affine)
+    voxels, distance = apart(turned, affine, array.shape[::-1])
+    if grid.shape != array.shape or voxels > TOLERANCE:
         raise SettingsError(
             f"like={str(path)!r} is not the file from which subject {subject!r} was read: it has shape {grid.shape} "
-            f"and a corner {apart:.3g} mm elsewhere; the volume has shape {array.shape}."
+            f"and a corner {distance:.3g} mm elsewhere; the volume has shape {array.shape}."
         )
-    return from_radiological(array, found[1]), found[1]
+    return from_radiological(array, found.affine), found.header
 
 
 def write_nifti(
@@ -181,9 +210,10 @@ def write_nifti(
     what : {"auto", "image", "labels"}
         ``"auto"`` writes the labels where there are any, else the image. Labels are uint8, images float32.
     like : str or Path, optional
-        The NIfTI file from which the volume was read. The new file then has its order of voxels and its affine:
-        voxel (i, j, k) of one is voxel (i, j, k) of the other. Without it the order is this package's, superior,
-        posterior, left: the same place in the world, other indices.
+        The NIfTI file from which the volume was read. The new file then has its order of voxels and all that its
+        header says about their place (sform, qform, codes, units): voxel (i, j, k) of one is voxel (i, j, k) of the
+        other, for every program. Without it the order is this package's, superior, posterior, left: the same place
+        in the world, other indices.
 
     Returns
     -------
@@ -198,6 +228,7 @@ def write_nifti(
         If ``like`` cannot be read.
     """
     from nibabel.nifti1 import Nifti1Image
+    from nibabel.nifti2 import Nifti2Header, Nifti2Image
 
     path = Path(path)
     require_choice("what", what, ("auto", "image", "labels"))
@@ -207,12 +238,19 @@ def write_nifti(
         raise SettingsError(f"what='labels': subject {volume.subject!r} has no labels; write its image instead.")
     array = volume.image if what == "image" or volume.labels is None else volume.labels
     affine = default_affine(volume.spacing) if volume.affine is None else volume.affine
-    if like is not None:
-        array, affine = _on_the_grid_of(Path(like), array, affine, volume.subject)
-    nifti = Nifti1Image(array.T, affine)
-    nifti.header.set_xyzt_units("mm")
-    nifti.set_sform(affine, code=1)
-    nifti.set_qform(affine, code=1)
+    if like is None:
+        nifti = Nifti1Image(array.T, affine)
+        nifti.header.set_xyzt_units("mm")
+        nifti.set_sform(affine, code=1)
+        nifti.set_qform(affine, code=1)
+        if apart(affine, nifti.get_qform(), array.shape[::-1])[0] > TOLERANCE:  # sheared, which no quaternion can say
+            nifti.set_qform(None, code=0)
+    else:
+        array, its = _on_the_grid_of(Path(like), array, affine, volume.subject)
+        header = type(its)()
+        copy_geometry(its, header)
+        header.set_data_dtype(array.dtype)
+        nifti = (Nifti2Image if isinstance(its, Nifti2Header) else Nifti1Image)(array.T, None, header)
     content = nifti.to_bytes()
     if path.name.endswith(".gz"):
         content = gzip.compress(content, compresslevel=5, mtime=0)

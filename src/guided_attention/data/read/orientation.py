@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["default_affine", "from_radiological", "spacing_of", "to_radiological"]
+__all__ = ["default_affine", "from_radiological", "oddly_sliced", "spacing_of", "to_radiological"]
+
+#: How many times coarser than both others the spacing of a stack's own axis is, at least.
+_COARSE = 1.5
 
 
 def to_radiological(arrays: Sequence[np.ndarray], affine: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -67,3 +70,18 @@ def default_affine(spacing: tuple[float, float, float]) -> np.ndarray:
     """Return the (4, 4) affine of an array to superior, posterior, left whose first voxel is the origin."""
     dz, dy, dx = spacing
     return np.diag([-dx, -dy, dz, 1.0])
+
+
+def oddly_sliced(spacing: tuple[float, float, float]) -> str:
+    """Return a warning if the spacing (dz, dy, dx) is that of a coronal or sagittal stack, else an empty text.
+
+    Networks see axial slices: of such a stack these have coarse rows or columns, unlike those that they are made for.
+    """
+    dz, dy, dx = spacing
+    plane, step = ("coronal", dy) if dy >= dx else ("sagittal", dx)
+    if step <= _COARSE * max(dz, min(dy, dx)):
+        return ""
+    return (
+        f"expected slices stacked from foot to head, found a {plane} stack, {step:.3g} mm apart: its axial slices, "
+        f"which networks see, have pixels of {dy:.3g} x {dx:.3g} mm"
+    )
