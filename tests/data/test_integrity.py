@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from data_factory import GREYS, Scan, cut, edit_dicom, write_png, write_scan
 from guided_attention.data import Volume, open_source, read_chaos_subject, write_nifti
-from guided_attention.data.read.dicom_slice import read_slice
 from guided_attention.data.integrity import IntegrityReport
+from guided_attention.data.read.dicom_slice import read_slice
 from guided_attention.data.read.label_png import read_label
 from guided_attention.errors import DataError
 

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from guided_attention.data import volume_digest
-from guided_attention.data.phantom import PRESETS, TISSUES, make_phantom, phantom_record, phantom_settings, tissue_number
+from guided_attention.data.phantom import (
+    PRESETS,
+    TISSUES,
+    make_phantom,
+    phantom_record,
+    phantom_settings,
+    tissue_number,
+)
 from guided_attention.data.phantom.anatomy import draw_anatomy
 from guided_attention.data.phantom.geometry import draw_geometry
 from guided_attention.data.phantom.scan import fractions

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guided_attention.data.phantom import FAT_SHIFT_HZ, TISSUES, PhantomSettings, fat_water_magnitude, rician, spin_echo, spoiled_gradient_echo, tissue_number
+from guided_attention.data.phantom import (
+    FAT_SHIFT_HZ,
+    TISSUES,
+    PhantomSettings,
+    fat_water_magnitude,
+    rician,
+    spin_echo,
+    spoiled_gradient_echo,
+    tissue_number,
+)
 from guided_attention.data.phantom.geometry import Geometry
 from guided_attention.data.phantom.scan import Protocol, expose, magnitudes, signals
 from guided_attention.data.phantom.tissues import tissue_table, typical_table
