@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 
 import tyro
 from tyro import extras
@@ -48,8 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command.
 
     Errors for people, and those of the file system (a full disk, a file where a folder should be), end in one message
-    and status 2; Ctrl-C ends in status 130.
+    and status 2; Ctrl-C ends in status 130. What a console cannot print, such as a subject's name beyond its code page,
+    is printed as an escape: no command ends because of it.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
         print(f"guided-attention {__version__}")
