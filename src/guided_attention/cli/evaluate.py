@@ -13,6 +13,7 @@ from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
 from guided_attention.experiments.record import write_scores
+from guided_attention.experiments.seen import seen_by
 from guided_attention.experiments.trial import choose_fold
 from guided_attention.files import read_json
 from guided_attention.models.stored.weights import ModelSpec, load_network
@@ -27,16 +28,21 @@ def evaluate(
     data: OmitArgPrefixes[Data] = Data(),
     fold: int | None = None,
     subjects: tuple[str, ...] = (),
+    seen: bool = False,
     out: Path | None = None,
     inference: OmitArgPrefixes[Inference] = Inference(),
     progress: bool = True,
 ) -> None:
     """Score a trained network on whole volumes: DSC, VS, MSD and the CHAOS metrics, by organ and subject.
 
+    Subjects that the network was trained on, or its epoch was chosen with, are named and left out, because their
+    scores say nothing about new patients.
+
     Args:
         network: Folder of a run, or its model.safetensors.
         fold: Evaluate the test subjects of this fold.
-        subjects: Evaluate these subjects (all of them, if neither is given).
+        subjects: Evaluate these subjects, seen in training or not (all of the others, if neither is given).
+        seen: Evaluate those seen in training as well.
         out: Write the scores to this JSON file.
         progress: Show a progress bar.
     """
@@ -46,7 +52,22 @@ def evaluate(
     if fold is not None and subjects:
         raise SettingsError("fold and subjects exclude each other; give one of them.")
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
-    source.check(chosen).raise_if_bad()
+    report = source.check(chosen)
+    report.raise_if_bad()
+    familiar = seen_by(network, spec.notes, report.fingerprints)
+    if not (seen or subjects):
+        chosen = tuple(subject for subject in chosen if subject not in familiar.parts)
+        if not chosen:
+            raise SettingsError(
+                f"{network} has seen every subject that was chosen in {source.path}:\n{familiar}\nTheir scores say "
+                "nothing about new patients; give --seen for them all the same, or other data."
+            )
+    if str(familiar):
+        print(familiar)
+    scored = {subject: part for subject, part in familiar.parts.items() if subject in chosen}
+    if familiar.parts:
+        print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
+        print("these scores say nothing about new patients")
     volumes = [source.read(subject) for subject in chosen]
     scores = score(
         model,
@@ -57,10 +78,10 @@ def evaluate(
         precision=inference.precision or precision_of(network, spec),
         progress=progress,
     )
-    print(subject_table(scores))
+    print(subject_table(scores, scored))
     print(summary_table(summarise(scores)))
     if out is not None:
-        print(f"scores: {write_scores(scores, out, inference.device)}")
+        print(f"scores: {write_scores(scores, out, inference.device, scored)}")
 
 
 def predict(
