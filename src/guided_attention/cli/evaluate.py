@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from guided_attention.cli.masks import find_masks, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
 from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
 from guided_attention.errors import SettingsError
@@ -17,7 +18,7 @@ from guided_attention.experiments.seen import seen_by
 from guided_attention.experiments.trial import choose_fold
 from guided_attention.files import read_json
 from guided_attention.models.stored.weights import ModelSpec, load_network
-from guided_attention.paths import RunFolder
+from guided_attention.paths import RunFolder, weights_file
 from guided_attention.training.devices import require_device
 
 __all__ = ["evaluate", "predict"]
@@ -39,13 +40,18 @@ def evaluate(
     scores say nothing about new patients.
 
     Args:
-        network: Folder of a run, or its model.safetensors.
+        network: Folder of a run, or its model.safetensors; or a folder of label files, as for score.
         fold: Evaluate the test subjects of this fold.
         subjects: Evaluate these subjects, seen in training or not (all of the others, if neither is given).
         seen: Evaluate those seen in training as well.
         out: Write the scores to this JSON file.
         progress: Show a progress bar.
     """
+    if network.is_dir() and not weights_file(network).exists() and find_masks(network):
+        if fold is not None:
+            raise SettingsError(f"{network} holds label files, not a network: name --subjects instead of a fold.")
+        score_masks(network, Path(data.data), subjects, out, progress)
+        return
     require_device(inference.device)
     model, spec = load_network(network, inference.device)
     source = data.open()

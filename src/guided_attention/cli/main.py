@@ -1,4 +1,4 @@
-"""The command line: ``guided-attention train | experiment | evaluate | predict | report | data | doctor``.
+"""The command line: ``guided-attention train | experiment | evaluate | predict | score | report | data | doctor``.
 
 Every command is a function; tyro makes its options from its arguments and their docstring.
 """
@@ -26,6 +26,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     """All commands; their modules bring PyTorch, which ``doctor`` and ``data`` should not have to wait for."""
     from guided_attention.cli.evaluate import evaluate, predict
     from guided_attention.cli.experiment import experiment
+    from guided_attention.cli.masks import score_masks
     from guided_attention.cli.report import report
     from guided_attention.cli.train import train
 
@@ -34,6 +35,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "experiment": experiment,
         "evaluate": evaluate,
         "predict": predict,
+        "score": score_masks,
         "report": report,
         "doctor": doctor,
         "data": data,
