@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -11,7 +12,10 @@ from typing import Any
 
 from guided_attention.errors import DamagedError
 
-__all__ = ["digest", "read_json", "write_bytes", "write_text"]
+__all__ = ["digest", "read_json", "sync_folder", "write_bytes", "write_text"]
+
+#: What systems answer that cannot flush a folder: Windows opens none, some network drives flush none.
+_CANNOT = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
 def digest(content: bytes) -> str:
@@ -39,6 +43,22 @@ def write_bytes(path: Path, content: bytes) -> Path:
         os.unlink(name)
         raise
     return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until names made or changed in a folder are on the disk, where the system can; elsewhere it does so itself.
+
+    Files need more, and get it: `write_bytes` flushes them through the handle that wrote them.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
 
 
 def read_json(path: Path) -> Any:

@@ -92,7 +92,12 @@ def _git(package: Path) -> tuple[str | None, bool | None]:
     def ask(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", "-C", str(package), *arguments], capture_output=True, text=True, timeout=30, check=False
+                ["git", "-C", str(package), *arguments],
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=30,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None  # no git here

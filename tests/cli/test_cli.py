@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from guided_attention.cli.main import main
-from guided_attention.data import open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.data import folds_for, open_source, read_nifti, write_nifti, write_phantom
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.scores import evaluate_subject
 from guided_attention.experiments.label_volumes import masks_path, read_masks
@@ -44,6 +44,11 @@ def fails(capsys, *arguments):
     assert message.startswith("error: ")
     assert "Traceback" not in message
     return message
+
+
+def scored(printed, mark=""):
+    """The subjects of a printed table, or those whose lines hold a mark."""
+    return {line.split()[0] for line in printed.splitlines() if mark in line and line.split()[1:2] == ["liver"]}
 
 
 class TestTrain:
@@ -227,6 +232,40 @@ class TestEvaluate:
         folder = next((scans / "Train_Sets" / "MR").iterdir())
         message = fails(capsys, "predict", tmp_path / "run", folder, "--out", tmp_path / "out", *asked)
         assert message == f"error: computes with {used}\n"
+
+    def test_leaves_out_whom_the_network_has_seen_and_names_them(self, run, scans, tmp_path, capsys):
+        split = read_record(run / "record.json").split
+        main(["evaluate", str(run), "--data", str(scans), "--no-progress"])
+        printed = capsys.readouterr().out
+        assert scored(printed) == set(split.test)
+        assert f"trained on: {', '.join(s for s in open_source(scans).subjects if s in split.train)}\n" in printed
+        assert f"epoch chosen with: {', '.join(split.validation)}\n" in printed
+        assert "left out; --seen scores them too" in printed
+        shutil.copy(run / "model.safetensors", tmp_path)  # the network alone, without its record
+        shutil.copy(run / "model.json", tmp_path)
+        main(["evaluate", str(tmp_path / "model.safetensors"), "--data", str(scans), "--no-progress"])
+        assert capsys.readouterr().out == printed
+
+    def test_scores_whom_it_has_seen_where_that_is_asked_and_marks_them(self, run, scans, tmp_path, capsys):
+        split, out = read_record(run / "record.json").split, tmp_path / "s.json"
+        main(["evaluate", str(run), "--data", str(scans), "--no-progress", "--seen", "--out", str(out)])
+        printed = capsys.readouterr().out
+        assert scored(printed) == set(open_source(scans).subjects)
+        assert scored(printed, "seen in train") == set(split.train)
+        assert scored(printed, "seen in validation") == set(split.validation)
+        parts = [(split.train, "train"), (split.validation, "validation")]
+        assert json.loads(out.read_text())["seen"] == {s: part for side, part in parts for s in side}
+        main(["evaluate", str(run), "--data", str(scans), "--no-progress", "--subjects", split.train[0]])
+        printed = capsys.readouterr().out
+        assert scored(printed, "seen in train") == {split.train[0]}
+        assert "scored all the same: these scores say nothing about new patients" in printed
+
+    def test_nobody_is_left(self, run, scans, capsys):
+        test = read_record(run / "record.json").split.test
+        fold = next(f.index for f in folds_for(open_source(scans).subjects) if set(f.test).isdisjoint(test))
+        message = fails(capsys, "evaluate", run, "--data", scans, "--fold", fold)
+        assert "has seen every subject that was chosen" in message
+        assert "--seen" in message
 
     def test_fold_and_subjects_exclude_each_other(self, run, scans, capsys):
         message = fails(capsys, "evaluate", run, "--data", scans, "--fold", "0", "--subjects", "1")

@@ -136,6 +136,18 @@ def test_the_same_seed_writes_the_same_bytes(tree, tmp_path):
     assert "Synthetic" in record(tree)["what"]
 
 
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "gone"), OSError(38, "Function not implemented"), ImportError()]
+)
+def test_without_shared_memory_one_process_writes_the_same(tree, tmp_path, monkeypatch, error):
+    def no_lock(*_, **__):
+        raise error
+
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", no_lock)
+    again = write_phantom(tmp_path / "phantom", preset="tiny", seed=7, workers=2)
+    assert contents(again) == contents(tree)
+
+
 def test_another_seed_writes_another_set(tree, tmp_path):
     other = write_phantom(tmp_path / "other", subjects=1, preset="tiny", seed=8, workers=1)
     here, there = contents(other), contents(tree)

@@ -49,7 +49,16 @@ def srun(rank, tasks=2, **other):
 
 
 @pytest.mark.parametrize(
-    "given", [{}, torchrun(1), {"LOCAL_RANK": 1}, srun(3, 4), {"SLURM_PROCID": 1, "SLURM_NTASKS": 2}]
+    "given",
+    [
+        {},
+        torchrun(1),
+        {"LOCAL_RANK": 1},
+        srun(3, 4),
+        {"SLURM_PROCID": 1, "SLURM_NTASKS": 2},
+        {"SLURM_NTASKS": 4, "SLURM_NTASKS_PER_NODE": 4, "SLURM_JOB_NAME": "train"},  # sbatch or salloc without srun
+        {"SLURM_NTASKS": "", "SLURM_PROCID": "none", "RANK": "", "WORLD_SIZE": "4(x2)"},
+    ],
 )
 def test_on_one_device_a_process_is_alone(environment, given):
     """So it takes the lock of its run and writes, also as one of ``srun -n 4``: the next then finds it finished."""
@@ -88,6 +97,8 @@ def test_on_several_devices_the_first_is_the_one_that_fabric_calls_so(environmen
         srun(0, tasks=4),  # four processes, asked for two devices
         srun(0, tasks=1, NTASKS_PER_NODE=None),  # a batch script that forgot srun
         torchrun(0, world=3),
+        srun(0, NTASKS_PER_NODE="2(x3)"),
+        {**torchrun(0), "WORLD_SIZE": ""},
     ],
 )
 def test_processes_that_are_not_one_for_each_device_are_an_error_before_anything_begins(environment, given):

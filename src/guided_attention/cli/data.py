@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from guided_attention.errors import DataError
-
 if TYPE_CHECKING:
     from guided_attention.data import DataSource
 
@@ -44,8 +42,7 @@ def data_check(path: Positional[str], sequence: SequenceName = "T1DUAL", phase: 
     """
     source = open_data(path, sequence, phase)
     report = source.check()
-    if not report.ok:
-        raise DataError(str(report))
+    report.raise_if_bad()
     print(report)
 
 

@@ -7,19 +7,21 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from guided_attention.cli.masks import find_masks, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
 from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
 from guided_attention.data.layout import find_images
-from guided_attention.data.read.nifti import subject_name
+from guided_attention.data.read.names import subject_name
 from guided_attention.errors import DataError, NotFiniteError, SettingsError
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
 from guided_attention.experiments.record import write_scores
+from guided_attention.experiments.seen import seen_by
 from guided_attention.experiments.trial import choose_fold
 from guided_attention.files import read_json
 from guided_attention.models.stored.weights import ModelSpec, load_network
-from guided_attention.paths import RunFolder
+from guided_attention.paths import RunFolder, weights_file
 from guided_attention.progress import progress_bar
 from guided_attention.training.devices import require_device
 
@@ -31,26 +33,51 @@ def evaluate(
     data: OmitArgPrefixes[Data] = Data(),
     fold: int | None = None,
     subjects: tuple[str, ...] = (),
+    seen: bool = False,
     out: Path | None = None,
     inference: OmitArgPrefixes[Inference] = Inference(),
     progress: bool = True,
 ) -> None:
     """Score a trained network on whole volumes: DSC, VS, MSD and the CHAOS metrics, by organ and subject.
 
+    Subjects that the network was trained on, or its epoch was chosen with, are named and left out, because their
+    scores say nothing about new patients.
+
     Args:
-        network: Folder of a run, or its model.safetensors.
+        network: Folder of a run, or its model.safetensors; or a folder of label files, as for score.
         fold: Evaluate the test subjects of this fold.
-        subjects: Evaluate these subjects (all of them, if neither is given).
+        subjects: Evaluate these subjects, seen in training or not (all of the others, if neither is given).
+        seen: Evaluate those seen in training as well.
         out: Write the scores to this JSON file.
         progress: Show a progress bar.
     """
+    if network.is_dir() and not weights_file(network).exists() and find_masks(network):
+        if fold is not None:
+            raise SettingsError(f"{network} holds label files, not a network: name --subjects instead of a fold.")
+        score_masks(network, Path(data.data), subjects, out, progress)
+        return
     require_device(inference.device)
     model, spec = load_network(network, inference.device)
     source = data.open()
     if fold is not None and subjects:
         raise SettingsError("fold and subjects exclude each other; give one of them.")
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
-    source.check(chosen, inputs=spec.inputs).raise_if_bad()
+    report = source.check(chosen, inputs=spec.inputs)
+    report.raise_if_bad()
+    familiar = seen_by(network, spec.notes, report.fingerprints)
+    if not (seen or subjects):
+        chosen = tuple(subject for subject in chosen if subject not in familiar.parts)
+        if not chosen:
+            raise SettingsError(
+                f"{network} has seen every subject that was chosen in {source.path}:\n{familiar}\nTheir scores say "
+                "nothing about new patients; give --seen for them all the same, or other data."
+            )
+    if str(familiar):
+        print(familiar)
+    scored = {subject: part for subject, part in familiar.parts.items() if subject in chosen}
+    if familiar.parts:
+        print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
+        print("these scores say nothing about new patients")
     volumes = [source.read(subject) for subject in chosen]
     scores = score(
         model,
@@ -61,10 +88,10 @@ def evaluate(
         precision=inference.precision or precision_of(network, spec),
         progress=progress,
     )
-    print(subject_table(scores))
+    print(subject_table(scores, scored))
     print(summary_table(summarise(scores)))
     if out is not None:
-        print(f"scores: {write_scores(scores, out, inference.device)}")
+        print(f"scores: {write_scores(scores, out, inference.device, scored)}")
 
 
 def predict(

@@ -1,4 +1,4 @@
-"""The command line: ``guided-attention train | experiment | evaluate | predict | report | data | doctor``.
+"""The command line: ``guided-attention train | experiment | evaluate | predict | score | report | data | doctor``.
 
 Every command is a function; tyro makes its options from its arguments and their docstring.
 """
@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 
 import tyro
 from tyro import extras
@@ -27,6 +28,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     """All commands; their modules bring PyTorch, which ``doctor`` and ``data`` should not have to wait for."""
     from guided_attention.cli.evaluate import evaluate, predict
     from guided_attention.cli.experiment import experiment
+    from guided_attention.cli.masks import score_masks
     from guided_attention.cli.report import report
     from guided_attention.cli.train import train
 
@@ -35,6 +37,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "experiment": experiment,
         "evaluate": evaluate,
         "predict": predict,
+        "score": score_masks,
         "report": report,
         "doctor": doctor,
         "data": data,
@@ -76,8 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command.
 
     Errors for people, and those of the file system (a full disk, a file where a folder should be), end in one message
-    and status 2; Ctrl-C ends in status 130.
+    and status 2; Ctrl-C ends in status 130. What a console cannot print, such as a subject's name beyond its code page,
+    is printed as an escape: no command ends because of it.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
         print(f"guided-attention {__version__}")

@@ -108,11 +108,9 @@ class IntegrityReport:
         return not self.problems
 
     def raise_if_bad(self) -> None:
-        """Raise a `DataError` whose message is the whole report; if nothing is wrong, give its warnings."""
+        """Raise a `DataError` whose message is the whole report, unless nothing is wrong."""
         if not self.ok:
             raise DataError(str(self))
-        for warning in self.warnings:
-            warnings.warn(str(warning), DataWarning, stacklevel=4)  # the line that reads
 
     def __str__(self) -> str:
         lines = self._lines(self.problems, "problem", "mend or replace these files, then try again:")
@@ -172,8 +170,9 @@ class Findings:
 
     def raise_if_any(self) -> None:
         """Raise a `DataError` that names every file, if there is a problem; else give the warnings."""
-        odd = () if self.problems else tuple(self.warnings)  # what is refused need not be odd as well
-        IntegrityReport(tuple(self.problems), (self.subject,), {}, odd, tuple(self.ignored)).raise_if_bad()
+        IntegrityReport(tuple(self.problems), (self.subject,), ignored=tuple(self.ignored)).raise_if_bad()
+        for warning in self.warnings:
+            warnings.warn(str(warning), DataWarning, stacklevel=3)  # the line that reads
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from guided_attention.data.integrity import Problem
 from guided_attention.data.read.chaos import SEQUENCES
-from guided_attention.data.read.nifti import nifti_stem, subject_name
+from guided_attention.data.read.names import nifti_stem, subject_name
 from guided_attention.errors import DataError
 
 __all__ = ["find_images", "find_pairs", "find_subjects"]

@@ -166,16 +166,22 @@ def _overlap(own: tuple[int, int], fitted: tuple[int, int]) -> tuple[tuple[slice
 
 def _resample(volume: Volume, size: int) -> Volume:
     # pixels are areas: the outer edges of the picture stay where they are, not the centres of its corner pixels
-    image = torch.from_numpy(volume.image)[:, None]
+    image = _tensor(volume.image)[:, None]
     image = interpolate(image, size=(size, size), mode="bilinear", align_corners=False, antialias=True)[:, 0].numpy()
     labels = None
     if volume.labels is not None:
-        labels = interpolate(torch.from_numpy(volume.labels)[:, None], size=(size, size), mode="nearest-exact")
+        labels = interpolate(_tensor(volume.labels)[:, None], size=(size, size), mode="nearest-exact")
         labels = labels[:, 0].numpy()
     factors = tuple(own / size for own in volume.shape[1:])
     spacing = (volume.spacing[0], *(s * f for s, f in zip(volume.spacing[1:], factors, strict=True)))
     affine = _moved(volume.affine, factors, tuple(0.5 * (f - 1) for f in factors))
     return replace(volume, image=image, labels=labels, spacing=spacing, affine=affine)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """Share the memory of an array; copy it where PyTorch cannot: it is flipped or read-only."""
+    shared = array.flags.writeable and min(array.strides) >= 0
+    return torch.from_numpy(array if shared else array.copy())
 
 
 def _moved(affine: np.ndarray | None, factors: tuple[float, float], shift: tuple[float, float]) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -93,11 +93,15 @@ def summary_table(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def subject_table(scores: Iterable[SubjectScores]) -> str:
-    """Lay out scores as a plain text table: one row per subject and organ; ``nan`` marks an organ absent from both."""
+def subject_table(scores: Iterable[SubjectScores], seen: Mapping[str, str] | None = None) -> str:
+    """Lay out scores as a plain text table: one row per subject and organ; ``nan`` marks an organ absent from both.
+
+    ``seen`` (subject -> ``"train"`` or ``"validation"``) marks subjects that the network has seen in its training.
+    """
     lines = [f"{'subject':<14}{'organ':<13}" + "".join(f"{metric:>14}" for metric in METRICS) + "  presence"]
     for subject in scores:
+        mark = f"  seen in {seen[subject.subject]}" if seen and subject.subject in seen else ""
         for score in subject.organs:
             cells = "".join(f"{getattr(score, metric):>14.3f}" for metric in METRICS)
-            lines.append(f"{subject.subject:<14}{score.organ:<13}{cells}  {score.presence}")
+            lines.append(f"{subject.subject:<14}{score.organ:<13}{cells}  {score.presence}{mark}")
     return "\n".join(lines)

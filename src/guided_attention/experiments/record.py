@@ -7,7 +7,7 @@ commit, a seed and a list of subjects.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +76,24 @@ def write_record(record: Record, path: str | Path) -> Path:
     return _write(content, path)
 
 
-def write_scores(scores: Sequence[SubjectScores], path: str | Path, device: str | torch.device = "cpu") -> Path:
+def write_scores(
+    scores: Sequence[SubjectScores],
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    seen: Mapping[str, str] | None = None,
+) -> Path:
     """Write scores without a training behind them, for example of a network on one's own data.
 
     Parameters
     ----------
     scores : sequence of SubjectScores
     path : path
-        The JSON file: ``scores``, ``summary`` and ``provenance`` as in a record. Written completely or not at all.
+        The JSON file: ``scores``, ``summary`` and ``provenance`` as in a record, and ``seen``. Written completely or
+        not at all.
     device : str or torch.device
         Where the network ran.
+    seen : mapping, optional
+        Which of the subjects the network has seen in training: subject -> ``"train"`` or ``"validation"``.
 
     Returns
     -------
@@ -97,6 +105,8 @@ def write_scores(scores: Sequence[SubjectScores], path: str | Path, device: str 
         If there are no scores.
     """
     content = {"scores": list(scores), "summary": summarise(scores), "provenance": provenance(device)}
+    if seen:
+        content["seen"] = dict(seen)
     return _write(to_json(content, inf_nan_mode="null"), path)
 
 

@@ -25,6 +25,7 @@ from guided_attention.experiments.label_volumes import write_masks
 from guided_attention.experiments.record import keep_result, read_record, record_path, result_of, write_record
 from guided_attention.experiments.run_record import Cost, Model, Record, Split, make_record
 from guided_attention.experiments.same_data import data_difference
+from guided_attention.experiments.seen import digests_seen
 from guided_attention.experiments.trial import Trial, choose_fold, describe, initial_weights
 from guided_attention.models import build_model
 from guided_attention.models.stored.weights import ModelSpec, save_network
@@ -211,6 +212,7 @@ def _train_and_evaluate(
         "epoch": result.best_epoch,
         "precision": settings.precision,
         "commit": record.provenance.commit,
+        "seen": digests_seen(record.split, record.dataset.digests),
     }
     spec = ModelSpec(trial.model, described.options, settings.inputs, classes=CLASSES, notes=notes)
     if is_first_process(where):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from guided_attention.errors import CheckpointError, DamagedError
-from guided_attention.files import digest, read_json, write_bytes
+from guided_attention.files import digest, read_json, sync_folder, write_bytes
 from guided_attention.models.stored.tensors import (
     as_bytes,
     load_weights,
@@ -64,11 +64,11 @@ def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optim
     temporary.mkdir()
     for name, written in content.items():
         write_bytes(temporary / name, written)
-    _sync(temporary)
+    sync_folder(temporary)
     if final.exists():
         _delete(final)
     os.replace(temporary, final)
-    _sync(folder)
+    sync_folder(folder)
     return final
 
 
@@ -178,12 +178,3 @@ def _restore(optimizer: Optimizer, tensors: dict[str, Tensor], groups: list[dict
         optimizer.load_state_dict({"state": state, "param_groups": groups})
     except ValueError as error:
         raise CheckpointError(f"{path}: its optimiser belongs to another network ({error}).") from error
-
-
-def _sync(*paths: Path) -> None:
-    for entry in paths:
-        handle = os.open(entry, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

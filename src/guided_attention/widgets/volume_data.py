@@ -10,7 +10,7 @@ from torch import Tensor
 
 from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
-from guided_attention.widgets.shared.inputs import foreground, grey_values
+from guided_attention.widgets.shared.inputs import array_of, foreground, grey_values
 from guided_attention.widgets.shared.pack import pack, pack_pictures
 
 __all__ = ["GREY_BYTES", "as_classes", "as_image", "body", "pack_grey"]
@@ -25,7 +25,9 @@ _MARGIN = 6
 
 def as_image(name: str, given: Volume | np.ndarray | Tensor | None, shape: tuple[int, ...]) -> np.ndarray | None:
     """Return the grey values (D, H, W) of a volume or array, or None; ``name`` stands in the error."""
-    return None if given is None else _fitting(name, _array(given, "image"), shape)
+    if given is None:
+        return None
+    return _fitting(name, given.image if isinstance(given, Volume) else array_of(name, given), shape)
 
 
 def as_classes(prediction: Volume | np.ndarray | Tensor | None, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -38,7 +40,8 @@ def as_classes(prediction: Volume | np.ndarray | Tensor | None, shape: tuple[int
     """
     if prediction is None:
         return None
-    found = _fitting("prediction", _array(prediction, "labels"), shape)
+    array = prediction.labels if isinstance(prediction, Volume) else array_of("prediction", prediction)
+    found = _fitting("prediction", array, shape)
     if found.dtype.kind not in "biu" or found.min() < 0 or found.max() > 255:
         raise SettingsError(f"prediction: expected classes, integers from 0 to 255, found {found.dtype}.")
     return found.astype(np.uint8)
@@ -66,12 +69,6 @@ def pack_grey(images: list[np.ndarray], most: int = GREY_BYTES) -> dict[str, Any
         if sum(size for size, _ in packed) <= most:
             break
     return {"phases": [found for _, found in packed], "shrink": shrink, "levels": levels}
-
-
-def _array(given: Volume | np.ndarray | Tensor, part: str) -> np.ndarray | None:
-    if isinstance(given, Volume):
-        return getattr(given, part)
-    return given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
 
 
 def _fitting(name: str, array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:

@@ -136,16 +136,24 @@ def _demand_free(root: Path) -> None:
 def _write_subjects(folder: Path, record: dict, settings: PhantomSettings, workers: int | None, progress: bool) -> None:
     jobs = [(folder / name, name, seed, settings) for name, seed in record["subjects"].items()]
     workers = min(workers or min(os.cpu_count() or 1, 8), len(jobs))
+    pool = None if workers == 1 else _pool(workers)
     with progress_bar(show=progress, total=len(jobs), desc="drawing the phantom", unit="subject") as bar:
-        if workers == 1:
+        if pool is None:
             for job in jobs:
                 _write_one(job)
                 bar.update()
             return
-        # a fresh process each: forking a process in which torch runs threads can hang
-        with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with _one_thread_each(), pool:
             for _ in pool.map(_write_one, jobs):
                 bar.update()
+
+
+def _pool(workers: int) -> ProcessPoolExecutor | None:
+    """Processes side by side; None where the system has no locks to share (small containers without /dev/shm)."""
+    try:  # a fresh process each: forking a process in which torch runs threads can hang
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    except (OSError, ImportError, NotImplementedError):
+        return None
 
 
 @contextmanager

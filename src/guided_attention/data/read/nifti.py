@@ -13,6 +13,7 @@ import numpy as np
 
 from guided_attention.data.integrity import Findings, decoding, grey_values
 from guided_attention.data.read.header import TOLERANCE, apart, check_geometry, copy_geometry
+from guided_attention.data.read.names import ENDINGS, nifti_stem, subject_name
 from guided_attention.data.read.orientation import (
     default_affine,
     from_radiological,
@@ -23,9 +24,8 @@ from guided_attention.data.read.orientation import (
 from guided_attention.data.volume import CLASSES, Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
-__all__ = ["inspect_nifti", "nifti_stem", "read_nifti", "subject_name", "write_nifti"]
+__all__ = ["inspect_nifti", "read_nifti", "write_nifti"]
 
-_ENDINGS = (".nii.gz", ".nii")
 #: First bytes of what gzip has written: files of either ending are found with and without them.
 _GZIP = b"\x1f\x8b"
 #: Part of a class by which a label may miss an integer: scale factors and resampling round, half a class is a mistake.
@@ -97,20 +97,6 @@ def inspect_nifti(image_path: str | Path, label_path: str | Path | None, finding
         findings.warn(image_path, odd)
     name = subject_name(image_path)
     return Volume(pixels, masks[0] if masks else None, spacing_of(affine), name, affine)
-
-
-def subject_name(path: str | Path) -> str:
-    """Return the subject that a file name stands for: without ending, ``_image``, ``_label`` or ``_0000``."""
-    name = nifti_stem(path) or Path(path).name
-    for ending in ("_image", "_label", "_0000"):
-        name = name[: -len(ending)] if name.lower().endswith(ending) else name
-    return name
-
-
-def nifti_stem(path: str | Path) -> str | None:
-    """Return a file's name without ``.nii`` or ``.nii.gz``, in capitals or not; None if it ends in neither."""
-    name = Path(path).name
-    return next((name[: -len(ending)] for ending in _ENDINGS if name.lower().endswith(ending)), None)
 
 
 def _load(path: Path, findings: Findings) -> _File | None:
@@ -232,7 +218,7 @@ def write_nifti(
 
     path = Path(path)
     require_choice("what", what, ("auto", "image", "labels"))
-    if not path.name.endswith(_ENDINGS):
+    if not path.name.endswith(ENDINGS):
         raise SettingsError(f"path={str(path)!r} must end in .nii or .nii.gz.")
     if what == "labels" and volume.labels is None:
         raise SettingsError(f"what='labels': subject {volume.subject!r} has no labels; write its image instead.")

@@ -17,6 +17,7 @@ from guided_attention.figures import ORGAN_COLOURS
 
 __all__ = [
     "Slice",
+    "array_of",
     "as_slice",
     "class_list",
     "device_of",
@@ -79,7 +80,7 @@ def as_slice(
     Raises
     ------
     SettingsError
-        If the shapes do not fit, there is no such slice, or labels are no classes.
+        If the shapes do not fit, there is no such slice, or these are no numbers or no classes.
     """
     if isinstance(image, Slice):
         return image
@@ -91,20 +92,31 @@ def as_slice(
             raise SettingsError(f"index={index}: {image.subject} has {len(fitted.image)} slices.")
         own = None if fitted.labels is None else fitted.labels[index]
         return Slice(torch.from_numpy(fitted.image[index])[None, None], own, fitted.spacing[1:])
-    x = torch.as_tensor(image).detach()
-    x = x.to("cpu", torch.float32)
+    # Copied if need be: PyTorch shares no memory that is flipped, big-endian or read-only.
+    x = torch.from_numpy(np.require(array_of("image", image), np.float32, "CW"))
     while x.ndim < 4:
         x = x[None]
     if x.ndim != 4 or x.shape[0] != 1:
         raise SettingsError(f"image: expected one slice, (H, W), (C, H, W) or (1, C, H, W), found {tuple(x.shape)}.")
     if labels is not None:
-        labels = np.asarray(torch.as_tensor(labels).detach().cpu())
+        labels = array_of("labels", labels)
         if labels.shape != tuple(x.shape[2:]):
             raise SettingsError(f"labels: expected {tuple(x.shape[2:])}, as the image, found {labels.shape}.")
         if labels.min() < 0 or labels.max() > 255:
             raise SettingsError(f"labels: expected classes from 0 to 255, found {labels.min()} to {labels.max()}.")
-        labels = labels.astype(np.uint8)
+        labels = labels.astype(np.uint8, order="C")
     return Slice(x, labels, spacing)
+
+
+def array_of(name: str, given: np.ndarray | Tensor) -> np.ndarray:
+    """Return the numbers of a tensor on any device, an array or lists; ``name`` stands in the error if none are."""
+    if isinstance(given, Tensor):
+        given = given.detach().cpu()
+        given = given.float() if given.dtype == torch.bfloat16 else given  # NumPy has no such type
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise SettingsError(f"{name}: expected an array of numbers, found one of {array.dtype}.")
+    return array
 
 
 def grey_values(x: Tensor | np.ndarray) -> np.ndarray:
