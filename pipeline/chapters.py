@@ -18,11 +18,14 @@ from pipeline.layout import Book, BookError
 
 __all__ = ["execute_chapters", "execute_decks", "fingerprint", "read_cost"]
 
+_PIPELINE = Path(__file__).resolve().parent
+
 #: What a chapter's outputs can depend on, besides its own text and its data; widgets bring their scripts.
 _INPUTS = (
     "src/**/*.py",
     "src/**/*.js*",
     "src/**/*.css",
+    "pipeline/**/*.py",
     "results/**/*",
     "constraints.txt",
     "_build/data/phantom/phantom.json",
@@ -87,6 +90,8 @@ def _run(book: Book, name: str, preset: str, threads: int) -> str | None:
         **os.environ,
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
         "TQDM_DISABLE": "1",  # progress bars are for terminals
+        # The pipeline is not installed, and the book may lie elsewhere.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(_PIPELINE.parent), os.environ.get("PYTHONPATH")])),
         "GUIDED_ATTENTION_DATA": str(book.build / "data"),
         # Networks that other code trained must not answer for this one.
         "GUIDED_ATTENTION_RUNS": str(book.build / "runs" / _digest(book, preset, [])[:12]),

@@ -192,8 +192,9 @@ def test_daf_attention_equals_its_plain_statement():
 def test_equation_1_in_the_whole_network(entry, attention, steps):
     """AttMod_s gets conv([F'_s, F_MS]), or the concatenation, where F' and F_MS come from the fusion of the scales."""
     torch.manual_seed(0)
+    options = {} if attention == "channel" else {"reduction": 2}
     network = MultiScaleAttentionNet(
-        backbone="resnet18", attention=attention, steps=steps, guided=False, channels=8, reduction=2, entry=entry
+        backbone="resnet18", attention=attention, steps=steps, guided=False, channels=8, entry=entry, **options
     )
     ready(network)
     seen: dict[str, object] = {}

@@ -1,6 +1,7 @@
 """The server of `make serve`: text goes compressed to who accepts it, everything else as it is, and only from here."""
 
 import gzip
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from pipeline.layout import BookError
 from pipeline.serve import serve, serving
+from small_book import ROOT
 
 PAGE = "<h1>Liver</h1>" + "<p>spleen</p>" * 200
 
@@ -78,7 +80,8 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path, html):
     for name, text in (("_toc.yml", "format: jb-book\nroot: index\n"), ("_config.yml", "title: small\n")):
         (tmp_path / name).write_text(text)
     command = [sys.executable, "-u", "-m", "pipeline", "serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as running:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # the pipeline is not installed
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as running:
         address = running.stdout.readline().split()[0]
         assert get(address)[1].decode() == PAGE
         running.send_signal(2)
