@@ -33,7 +33,6 @@ def test_a_widget_of_a_chapter_is_alive_on_its_page(show, tmp_path, monkeypatch)
         heard=lambda response: asked.update({response.url: int(response.headers.get("content-length", 0))}),
     )
     page.wait_for_selector('.ga-mount[data-state="ready"]')
-    taken = page.evaluate("performance.now()")
     canvases = page.locator(".ga-columns canvas")
     before = pixels(canvases.nth(1))
     canvases.nth(0).focus()
@@ -44,4 +43,3 @@ def test_a_widget_of_a_chapter_is_alive_on_its_page(show, tmp_path, monkeypatch)
     own = {address: size for address, size in asked.items() if "/_static/" not in address}  # the theme's, on every page
     assert page.url in own
     assert sum(own.values()) < 1_500_000
-    assert taken < 2000

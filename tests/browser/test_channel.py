@@ -127,8 +127,6 @@ def test_any_network_of_the_reader(show, image):
     np.testing.assert_allclose(inspect(page)["row"], expected.numpy(), atol=1e-3)
 
 
-def test_a_page_is_small_and_quick(show, explorer):
-    page = show(explorer)
-    settle(page)
-    assert page.evaluate("performance.now()") < 2000
+def test_a_page_is_small_and_settles(show, explorer):
+    settle(show(explorer))
     assert len(explorer.to_html()) < 300_000

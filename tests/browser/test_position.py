@@ -210,8 +210,6 @@ def test_one_module_by_itself(show, networks, image):
     np.testing.assert_allclose(inspect(page)["row"], expected.flatten().numpy(), atol=1e-3)
 
 
-def test_a_page_is_small_and_quick(show, explorer):
-    page = show(explorer)
-    taken = page.evaluate("performance.now()")
+def test_a_page_is_small(show, explorer):
+    show(explorer)
     assert len(explorer.to_html()) < 500_000
-    assert taken < 2000
