@@ -1,7 +1,9 @@
 """Checkers for the exercises of the book: each says whether an answer is right and, if not, what is wrong with it."""
 
 from guided_attention.teaching.ch01_data import *
+from guided_attention.teaching.ch02_four_scales import *
 from guided_attention.teaching.ch03_position_attention import *
+from guided_attention.teaching.ch04_channel_attention import *
 from guided_attention.teaching.ch07_training import *
 from guided_attention.teaching.ch08_evaluation import *
 from guided_attention.teaching.ch09_family import *
