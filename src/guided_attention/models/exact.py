@@ -8,6 +8,7 @@ piece by piece, going backward.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Literal
 
@@ -18,8 +19,8 @@ from torch.nn import functional
 __all__ = ["Implementation", "attend", "multiplies_bfloat16"]
 
 Implementation = Literal["auto", "plain", "fused", "chunked"]
-#: Asking positions in one piece: 128 x 4096 numbers of two slices stay in a processor's cache.
-_PIECE = 128
+#: Slices and asking positions in one piece: 2 x 128 x 4096 numbers stay in a processor's cache.
+_SLICES, _PIECE = 2, 128
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, implementation: Implementation = "auto") -> Tensor:
@@ -93,8 +94,8 @@ class _Chunked(torch.autograd.Function):
         q = query.transpose(1, 2).contiguous()  # (B, N, d): one row for each asking position
         v = value.transpose(1, 2).contiguous()  # (B, N, C)
         out = torch.empty_like(v)
-        for piece in _pieces(q.shape[1]):
-            out[:, piece] = torch.softmax(q[:, piece] @ key, dim=-1) @ v  # (B, piece, N) in between
+        for b, piece in _pieces(q):
+            out[b, piece] = torch.softmax(q[b, piece] @ key[b], dim=-1) @ v[b]  # (slices, piece, N) in between
         ctx.save_for_backward(q, key, v)
         return out.transpose(1, 2)
 
@@ -107,15 +108,18 @@ class _Chunked(torch.autograd.Function):
         grad_q = torch.empty_like(q)
         grad_k = torch.zeros_like(key, dtype=exact)
         grad_v = torch.zeros_like(v, dtype=exact)
-        for piece in _pieces(q.shape[1]):
-            weights = torch.softmax(q[:, piece] @ key, dim=-1)
-            from_value = grad[:, piece] @ v.transpose(1, 2)
+        for b, piece in _pieces(q):
+            weights = torch.softmax(q[b, piece] @ key[b], dim=-1)
+            from_value = grad[b, piece] @ v[b].transpose(1, 2)
             from_logits = torch.ops.aten._softmax_backward_data(from_value, weights, -1, weights.dtype)
-            grad_v += weights.transpose(1, 2) @ grad[:, piece]
-            grad_q[:, piece] = from_logits @ key.transpose(1, 2)
-            grad_k += q[:, piece].transpose(1, 2) @ from_logits
+            grad_v[b] += weights.transpose(1, 2) @ grad[b, piece]
+            grad_q[b, piece] = from_logits @ key[b].transpose(1, 2)
+            grad_k[b] += q[b, piece].transpose(1, 2) @ from_logits
         return grad_q.transpose(1, 2), grad_k.to(key.dtype), grad_v.to(v.dtype).transpose(1, 2)
 
 
-def _pieces(n: int) -> list[slice]:
-    return [slice(start, min(start + _PIECE, n)) for start in range(0, n, _PIECE)]
+def _pieces(q: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Some slices of the batch, some of their positions; q is (B, N, d)."""
+    for b in range(0, q.shape[0], _SLICES):
+        for start in range(0, q.shape[1], _PIECE):
+            yield slice(b, b + _SLICES), slice(start, start + _PIECE)
