@@ -104,7 +104,7 @@ def fit(
         fabric.is_global_zero,
     )
     optimizer = torch.optim.Adam(
-        model.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
+        model.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay, fused=True
     )
     data = SliceDataset(train, settings.inputs, settings.augmentation, settings.seed, out_dir and Path(out_dir))
     data.to(fabric.device)
