@@ -203,6 +203,7 @@ class TestEvaluate:
         [
             ("bf16-mixed", "32-true", (), "bf16-mixed"),
             ("bf16-mixed", "32-true", ("--precision", "32-true"), "32-true"),
+            ("32-true", "32-true", ("--precision", "bf16"), "bf16-mixed"),
             (None, "bf16-mixed", (), "bf16-mixed"),  # a run from before networks noted it
             (None, None, (), "32-true"),
         ],

@@ -13,6 +13,7 @@ from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
 from guided_attention.data.layout import find_images
 from guided_attention.data.read.names import subject_name
 from guided_attention.errors import DataError, NotFiniteError, SettingsError
+from guided_attention.evaluation.precision import Precision, choose_precision
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
@@ -79,19 +80,20 @@ def evaluate(
         print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
         print("these scores say nothing about new patients")
     volumes = [source.read(subject) for subject in chosen]
+    precision = _precision(inference, network, spec)
     scores = score(
         model,
         volumes,
         spec.inputs,
         batch_size=inference.batch_size,
         device=inference.device,
-        precision=inference.precision or precision_of(network, spec),
+        precision=precision,
         progress=progress,
     )
     print(subject_table(scores, scored))
     print(summary_table(summarise(scores)))
     if out is not None:
-        print(f"scores: {write_scores(scores, out, inference.device, scored)}")
+        print(f"scores: {write_scores(scores, out, inference.device, scored, precision)}")
 
 
 def predict(
@@ -126,7 +128,7 @@ def predict(
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
     require_device(inference.device)
     model, spec = load_network(network, inference.device)
-    precision = inference.precision or precision_of(network, spec)
+    precision = _precision(inference, network, spec)
 
     def segment(path: Path, target: Path) -> None:  # what it holds of a volume goes with its end
         volume = read_chaos_subject(path, scan.sequence, scan.phase) if path.is_dir() else read_nifti(path)
@@ -155,6 +157,13 @@ def predict(
         print(f"error: {len(failed)} of {len(paths)} could not be predicted:", file=sys.stderr)
         print("\n".join(failed), file=sys.stderr)
         raise SystemExit(1)
+
+
+def _precision(inference: Inference, network: Path, spec: ModelSpec) -> Precision:
+    chosen = choose_precision(inference.precision or precision_of(network, spec), inference.device)
+    if inference.precision == "auto":
+        print(f"precision: {chosen}, which this machine multiplies fastest")
+    return chosen
 
 
 def precision_of(network: Path, spec: ModelSpec) -> str:

@@ -79,7 +79,7 @@ def train(
     """
     use_threads(machine.threads)
     source = data.open()
-    chosen = vary(get_preset(preset), changes)
+    chosen = vary(get_preset(preset), changes.on(machine.accelerator))
     where = Where(machine.accelerator, machine.devices)
     first = is_first_process(where)
     roots = [root for root in (None if files.out else Path("runs"), files.results) if root is not None]

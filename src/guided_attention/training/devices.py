@@ -55,7 +55,7 @@ def prepare(where: Where, precision: str = "32-true") -> Any:
     ----------
     where : Where
     precision : str
-        One of `guided_attention.evaluation.predict.PRECISIONS`.
+        One of `guided_attention.evaluation.precision.PRECISIONS`.
 
     Returns
     -------

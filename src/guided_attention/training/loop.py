@@ -108,6 +108,7 @@ def fit(
     )
     data = SliceDataset(train, settings.inputs, settings.augmentation, settings.seed, out_dir and Path(out_dir))
     data.to(fabric.device)
+    model.to(memory_format=torch.channels_last)  # how convolutions like their numbers laid out
     batches = EpochBatches(len(data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
     kept.resume_or_start(optimizer)
     run = _Run(fabric, where, kept, data, batches, validation, *fabric.setup(model, optimizer))
