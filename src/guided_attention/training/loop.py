@@ -202,8 +202,8 @@ class _Run:
         self.model.train()
         sums: dict[str, torch.Tensor] = {}
         for image, labels in self.data.batches(self.batches, self.fabric.device):
+            self.optimizer.zero_grad(set_to_none=True)  # before the step needs most memory, which is after forward
             loss = objective(self.model(image), labels, self.settings.loss)
-            self.optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss.total)
             self.optimizer.step()
             for name in ("total", "segmentation", "guided", "reconstruction"):
