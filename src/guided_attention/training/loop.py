@@ -21,6 +21,7 @@ from guided_attention.data.digest import digests_of
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
 from guided_attention.errors import NotFiniteError, OutOfTimeError, SettingsError
+from guided_attention.models.recompute import recomputing
 from guided_attention.progress import progress_bar
 from guided_attention.training.batches import EpochBatches
 from guided_attention.training.checkpoints import diverged_names
@@ -112,7 +113,8 @@ def fit(
     batches = EpochBatches(len(data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
     kept.resume_or_start(optimizer)
     run = _Run(fabric, where, kept, data, batches, validation, *fabric.setup(model, optimizer))
-    with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
+    cuda = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), recomputing(model, where.checkpointing):
         run.all_epochs(progress and fabric.is_global_zero)
     fabric.barrier()
     kept.load_best()
