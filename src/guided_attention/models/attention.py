@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from guided_attention.errors import SettingsError, require_choice
+from guided_attention.models.brick import ConvNormAct
 from guided_attention.models.exact import Implementation, attend
 
 __all__ = ["ChannelAttention", "DualAttention", "Energy", "PositionAttention", "attention_weights"]
@@ -216,26 +217,19 @@ class DualAttention(nn.Module):
         self.position = self.channel = None
         if position:
             self.position = nn.Sequential(
-                conv_norm_act(inputs, channels),
+                ConvNormAct(inputs, channels),
                 PositionAttention(channels, reduction, implementation),
-                conv_norm_act(channels, channels),
+                ConvNormAct(channels, channels),
             )
         if channel:
             self.channel = nn.Sequential(
-                conv_norm_act(inputs, channels), ChannelAttention(energy), conv_norm_act(channels, channels)
+                ConvNormAct(inputs, channels), ChannelAttention(energy), ConvNormAct(channels, channels)
             )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of the branches, (B, channels, H, W)."""
         branches = [branch(x) for branch in (self.position, self.channel) if branch is not None]
         return sum(branches[1:], start=branches[0])
-
-
-def conv_norm_act(inputs: int, outputs: int, size: int = 3) -> nn.Sequential:
-    """Convolution that keeps the resolution, batch norm, PReLU: the paper's building brick."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False), nn.BatchNorm2d(outputs), nn.PReLU()
-    )
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
