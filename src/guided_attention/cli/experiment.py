@@ -61,6 +61,8 @@ def experiment(
             threads=machines.threads_each(),
             dataset=source.name,
             stretch=stretch,
+            splits=data.splits and str(data.splits.resolve()),
+            groups=data.groups and str(data.groups.resolve()),
         )
         for trial in grid.trials(source)
     ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from guided_attention.data.digest import Fingerprint, fingerprint
 from guided_attention.data.integrity import Findings, IntegrityReport, Problem
 from guided_attention.data.layout import find_pairs, find_subjects
 from guided_attention.data.oddities import oddities
+from guided_attention.data.patients import dicom_identity
+from guided_attention.data.portrait import Portrait, portrait, set_oddities
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.read.chaos import PHASES, SEQUENCES, inspect_chaos_subject
 from guided_attention.data.read.nifti import inspect_nifti
@@ -45,6 +48,10 @@ class DataSource:
         What the volumes hold; empty unless the set is `verified`.
     ignored : tuple of Problem
         Files in the folder that belong to no subject, and why they are not read.
+    groups : mapping from subject to str
+        Whose scan it is, where somebody said so.
+    splits : tuple of Fold
+        Folds of one's own; empty for those that are drawn (`guided_attention.data.splits.folds_of`).
     """
 
     name: str
@@ -56,6 +63,8 @@ class DataSource:
     _files: Mapping[str, tuple[Path | None, Path | None]] = field(default_factory=dict, repr=False, compare=False)
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False, compare=False)
     ignored: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
+    groups: Mapping[str, str] = field(default_factory=dict, repr=False)
+    splits: tuple[Any, ...] = field(default=(), repr=False)
 
     def read(self, subject: str) -> Volume:
         """Read one subject.
@@ -69,8 +78,16 @@ class DataSource:
         """
         findings = Findings(subject)
         volume = self._inspect(subject, findings, need_labels=False)
-        findings.raise_if_any()
+        findings.raise_if_any(tell=not self.fingerprints)  # a check has told already
         return volume
+
+    def volumes(self, subjects: Iterable[str]) -> Sequence[Volume]:
+        """Return some subjects as a sequence that reads each volume when it is asked for, and keeps none."""
+        return _Reading(self, tuple(subjects))
+
+    def image_of(self, subject: str) -> Path:
+        """Return the subject's first file, or its folder."""
+        return next(path for path in self._files[subject] if path is not None)
 
     def check(
         self,
@@ -96,18 +113,23 @@ class DataSource:
             ``report.raise_if_bad()`` turns problems into an error.
         """
         ignored = list(self.ignored if subjects is None else ())
-        chosen, problems, odd, found = tuple(self.subjects if subjects is None else subjects), [], [], {}
+        chosen, problems, odd = tuple(self.subjects if subjects is None else subjects), [], []
+        found: dict[str, Fingerprint] = {}
+        portraits: dict[str, Portrait] = {}
         for subject in chosen:
             findings = Findings(subject)
             volume = self._inspect(subject, findings, need_labels)
             if volume is not None and not findings:
                 found[subject] = fingerprint(volume)
+                portraits[subject] = portrait(volume, dicom_identity(self.image_of(subject)))
                 for oddity in oddities(volume, inputs):
-                    findings.warn(next(p for p in self._files[subject] if p is not None), oddity)
+                    findings.warn(self.image_of(subject), oddity)
             problems += findings.problems
             odd += findings.warnings
             ignored += findings.ignored
-        return IntegrityReport(tuple(problems), chosen, found, tuple(odd), tuple(ignored))
+        among = set_oddities(portraits, groups=self.groups)
+        odd += [Problem(subject, self.image_of(subject), said) for subject, said in among]
+        return IntegrityReport(tuple(problems), chosen, found, tuple(odd), tuple(ignored), portraits)
 
     def verified(self) -> DataSource:
         """Check everything, once: return the set with its fingerprints, or itself if it has them.
@@ -116,11 +138,17 @@ class DataSource:
         ------
         DataError
             If the check finds anything; the message is the whole report.
+
+        Warns
+        -----
+        DataWarning
+            If something is odd: once, in short.
         """
         if self.fingerprints:
             return self
         report = self.check(inputs=None)  # what a run loses in its crop, its own preparation says
         report.raise_if_bad()
+        report.warn()
         return replace(self, fingerprints=report.fingerprints)
 
     def _inspect(self, subject: str, findings: Findings, need_labels: bool) -> Volume | None:
@@ -135,6 +163,21 @@ class DataSource:
             findings.add(label, "is a label without an image")
             return None
         return inspect_nifti(image, label, findings)
+
+
+@dataclass(frozen=True)
+class _Reading(Sequence[Volume]):
+    source: DataSource
+    subjects: tuple[str, ...]
+
+    def __getitem__(self, index: int) -> Volume:
+        return self.source.read(self.subjects[index])
+
+    def __iter__(self) -> Iterator[Volume]:  # the one that every sequence has would hold the last while it reads on
+        yield from map(self.source.read, self.subjects)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
 
 
 def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in") -> DataSource:
