@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
@@ -64,6 +65,7 @@ def evaluate(
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
     report = source.check(chosen, inputs=spec.inputs)
     report.raise_if_bad()
+    report.warn()
     familiar = seen_by(network, spec.notes, report.fingerprints)
     if not (seen or subjects):
         chosen = tuple(subject for subject in chosen if subject not in familiar.parts)
@@ -78,10 +80,9 @@ def evaluate(
     if familiar.parts:
         print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
         print("these scores say nothing about new patients")
-    volumes = [source.read(subject) for subject in chosen]
     scores = score(
         model,
-        volumes,
+        replace(source, fingerprints=report.fingerprints).volumes(chosen),  # one at a time; its warnings are told
         spec.inputs,
         batch_size=inference.batch_size,
         device=inference.device,
