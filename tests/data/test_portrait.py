@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from guided_attention.cli.main import main
-from guided_attention.data import CLASSES, Volume, open_source, volume_digest, write_nifti
-from guided_attention.data.portrait import mirrored_pairs, portrait, set_oddities
+from guided_attention.data import CLASSES, LabelSet, Volume, open_source, volume_digest, write_nifti
+from guided_attention.data.portrait import portrait, set_oddities
 from guided_attention.errors import DataWarning
 
 #: Rows from the front, columns from the patient's right: liver right, spleen left, a kidney on each side behind them.
@@ -98,10 +98,19 @@ def test_labels_exchanged_and_a_mirrored_picture_are_told_apart():
     assert not any("side" in said for _, said in odd(*OTHERS, body("x", 9, labels=alone)))
 
 
-def test_pairs_of_any_names():
-    names = ("background", "Right Lung", "lung_left", "heart", "adrenal-L", "adrenal-R", "left atrium")
-    assert mirrored_pairs(names) == [(1, 2), (5, 4)]
-    assert mirrored_pairs(CLASSES) == [(2, 3)]
+@pytest.mark.parametrize("names", [("Left lung", "Right lung"), ("right_lung", "lung_left"), ("lung_L", "lung_R")])
+def test_pairs_of_any_names(names):
+    """Whichever of the two comes first, and however it is called; a name without a partner says nothing."""
+    label_set = LabelSet(("background", *names, "left atrium"))
+    volume = body("x")
+    right = next(value for value in (1, 2) if "r" in label_set.names[value].lower().replace("lung", "")[:7])
+    for exchanged_ in (False, True):
+        labels = np.zeros_like(volume.labels)
+        labels[:, 4:9, 1:4], labels[:, 4:9, 11:14] = (right, 3 - right)[:: -1 if exchanged_ else 1]
+        labels[:, 12:, 11:14] = 3
+        said = [text for _, text in odd(volume.with_labels(labels), label_set=label_set)]
+        assert len(said) == exchanged_
+        assert all(f"has {label_set.names[right]} and {label_set.names[3 - right]} on each other's" in t for t in said)
 
 
 def test_ct_among_mr_and_never_ct_alone():

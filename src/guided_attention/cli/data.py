@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from json import dumps
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tyro.conf import Positional
 
 from guided_attention.data.integrity import IntegrityReport, Problem
-from guided_attention.data.volume import CLASSES
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.errors import DataError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _print_json(path: str, sequence: SequenceName, phase: Phase) -> None:
     try:
         with redirect_stdout(sys.stderr):  # what is made on the way is no part of the JSON
             source = open_data(path, sequence, phase)
-        found = check_as_json(source.check())
+        found = check_as_json(source.check(), source.label_set)
     except DataError as error:  # no data set at all
         found = check_as_json(IntegrityReport((Problem("", Path(path), str(error)),), ()))
     print(dumps(found, indent=1))
@@ -70,16 +70,17 @@ def _print_json(path: str, sequence: SequenceName, phase: Phase) -> None:
         raise SystemExit(1)
 
 
-def check_as_json(report: IntegrityReport, names: Sequence[str] = CLASSES) -> dict[str, Any]:
+def check_as_json(report: IntegrityReport, label_set: LabelSet = CHAOS_LABELS) -> dict[str, Any]:
     """Return a report in plain JSON types, under keys that stay; the documentation lists them (*How to use*).
 
     Parameters
     ----------
     report : IntegrityReport
         From `guided_attention.data.DataSource.check`.
-    names : sequence of str
-        Of the classes.
+    label_set : LabelSet
+        Of the data set.
     """
+    names = label_set.names
 
     def told(problems: Iterable[Problem]) -> list[dict[str, str]]:
         return [{"subject": p.subject, "path": str(p.path), "message": p.message} for p in problems]

@@ -7,16 +7,16 @@ a right kidney labelled left. Nothing in the file says so, only the comparison w
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet, name_key
 from guided_attention.data.patients import ONE_SIDE, look_alike, same_patient, shared
-from guided_attention.data.volume import CLASSES, Volume
+from guided_attention.data.volume import Volume
 
-__all__ = ["Portrait", "mirrored_pairs", "portrait", "set_oddities"]
+__all__ = ["Portrait", "portrait", "set_oddities"]
 
 #: Voxels looked at for percentiles; a volume has fifty times as many at most.
 _ENOUGH = 1_000_000
@@ -82,37 +82,24 @@ def portrait(volume: Volume, identity: tuple[str, str] = ("", "")) -> Portrait:
     return Portrait(digest, volume.spacing, grey, brightness, place, *identity)
 
 
-def mirrored_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the classes (right, left) whose names differ in the side alone: ``kidney_right``, ``kidney_left``."""
-    sides = {"right": "right", "left": "left", "r": "right", "l": "left", "rt": "right", "lt": "left"}
-    found: dict[str, dict[str, int]] = {}
-    for value, name in enumerate(names):
-        words = re.findall(r"[^\W_]+", name.lower())
-        side = next((sides[word] for word in words if word in sides), None)
-        if side is not None:
-            rest = " ".join(sorted(word for word in words if word not in sides))
-            found.setdefault(rest, {})[side] = value
-    return [(pair["right"], pair["left"]) for pair in found.values() if len(pair) == 2]
-
-
 def set_oddities(
-    portraits: Mapping[str, Portrait], names: Sequence[str] = CLASSES, groups: Mapping[str, str] | None = None
+    portraits: Mapping[str, Portrait], label_set: LabelSet = CHAOS_LABELS, groups: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yield (subject, sentence) for all that is odd about subjects among the others of their data set.
 
     Parameters
     ----------
     portraits : mapping from subject to Portrait
-    names : sequence of str
-        Of the classes.
+    label_set : LabelSet
+        Of their labels.
     groups : mapping from subject to patient, optional
         What is known already about who is who.
     """
     yield from _twice(portraits, groups or {})
     yield from _scales(portraits)
-    yield from _contrasts(portraits, names)
+    yield from _contrasts(portraits, label_set.names)
     for subject, of in portraits.items():
-        yield from ((subject, said) for said in _sides(of.place, names))
+        yield from ((subject, said) for said in _sides(of.place, label_set))
 
 
 def _twice(portraits: Mapping[str, Portrait], groups: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -181,19 +168,21 @@ def _contrasts(portraits: Mapping[str, Portrait], names: Sequence[str]) -> Itera
             yield subject, said
 
 
-def _sides(place: Mapping[int, float], names: Sequence[str]) -> Iterator[str]:
+def _sides(place: Mapping[int, float], label_set: LabelSet) -> Iterator[str]:
     """Right organs that lie further left than their left partners; told apart from a picture that is mirrored."""
-    pairs = [pair for pair in mirrored_pairs(names) if set(pair) <= set(place)]
-    wrong = " and ".join(
-        f"{names[right]} and {names[left]}" for right, left in pairs if place[right] > place[left] + _APART
-    )
+    wrong = []
+    for pair in label_set.mirrored:
+        right, left = sorted(pair, key=lambda name: not {"right", "r"} & set(name_key(name)))
+        sides = [place.get(label_set.index(name)) for name in (right, left)]
+        if None not in sides and {"right", "r"} & set(name_key(right)) and sides[0] > sides[1] + _APART:
+            wrong.append(f"{right} and {left}")
     if not wrong:
         return
-    single = {name: place[value] for value, name in enumerate(names) if name in ("liver", "spleen") and value in place}
-    if len(single) == 2 and single["liver"] > single["spleen"]:
+    where = {name: place[value] for value, name in enumerate(label_set.names) if value in place}
+    if where.get("liver", 0) > where.get("spleen", 1):
         yield (
-            f"has {wrong} on each other's side, and liver and spleen as well: the picture is mirrored, and its header "
-            "does not say so (or the patient is: situs inversus)"
+            f"has {' and '.join(wrong)} on each other's side, and liver and spleen as well: the picture is mirrored, "
+            "and its header does not say so (or the patient is: situs inversus)"
         )
     else:
-        yield f"has {wrong} on each other's side: labels exchanged, or left and right mixed up"
+        yield f"has {' and '.join(wrong)} on each other's side: labels exchanged, or left and right mixed up"

@@ -10,12 +10,14 @@ from typing import Any
 
 from guided_attention.data.digest import Fingerprint, fingerprint
 from guided_attention.data.integrity import Findings, IntegrityReport, Problem
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.data.layout import find_pairs, find_subjects
 from guided_attention.data.oddities import oddities
 from guided_attention.data.patients import dicom_identity
 from guided_attention.data.portrait import Portrait, portrait, set_oddities
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.read.chaos import PHASES, SEQUENCES, inspect_chaos_subject
+from guided_attention.data.read.described import describe_folder
 from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
@@ -52,6 +54,10 @@ class DataSource:
         Whose scan it is, where somebody said so.
     splits : tuple of Fold
         Folds of one's own; empty for those that are drawn (`guided_attention.data.splits.folds_of`).
+    label_set : LabelSet
+        What the labels mean: from ``labels.json`` or ``dataset.json`` in the folder, or CHAOS's classes.
+    described : Path or None
+        The file that says so.
     """
 
     name: str
@@ -65,6 +71,8 @@ class DataSource:
     ignored: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
     groups: Mapping[str, str] = field(default_factory=dict, repr=False)
     splits: tuple[Any, ...] = field(default=(), repr=False)
+    label_set: LabelSet = CHAOS_LABELS
+    described: Path | None = field(default=None, repr=False, compare=False)
 
     def read(self, subject: str) -> Volume:
         """Read one subject.
@@ -127,7 +135,7 @@ class DataSource:
             problems += findings.problems
             odd += findings.warnings
             ignored += findings.ignored
-        among = set_oddities(portraits, groups=self.groups)
+        among = set_oddities(portraits, self.label_set, self.groups)
         odd += [Problem(subject, self.image_of(subject), said) for subject, said in among]
         return IntegrityReport(tuple(problems), chosen, found, tuple(odd), tuple(ignored), portraits)
 
@@ -162,7 +170,7 @@ class DataSource:
         if image is None:
             findings.add(label, "is a label without an image")
             return None
-        return inspect_nifti(image, label, findings)
+        return inspect_nifti(image, label, findings, self.label_set)
 
 
 @dataclass(frozen=True)
@@ -200,7 +208,7 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in") -
     Raises
     ------
     DataError
-        If the folder does not exist or is neither.
+        If the folder does not exist or is neither, or its ``labels.json`` or ``dataset.json`` cannot be followed.
     SettingsError
         If sequence or phase is unknown.
     """
@@ -219,8 +227,19 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in") -
     files, ignored = find_pairs(path)
     if files:
         name = f"nifti-{path.resolve().name}"
-        subjects = natural_order(files)
-        return DataSource(name, "nifti", path, subjects, sequence, phase, files, ignored=tuple(ignored))
+        about = describe_folder(path)
+        return DataSource(
+            name,
+            "nifti",
+            path,
+            natural_order(files),
+            sequence,
+            phase,
+            files,
+            ignored=tuple(other for other in ignored if other.path not in about.files),
+            label_set=about.label_set,
+            described=next(iter(about.files), None),
+        )
     found = "".join(f"\n  {other}" for other in ignored[:20])
     raise DataError(f"{path}: found no subjects; {_EXPECTED}.{found}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from guided_attention.data import DataSource, Fold
+from guided_attention.data import CHAOS_LABELS, DataSource, Fold
 from guided_attention.data.splits import folds_of
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.experiments.run_record import DataSet
@@ -70,4 +70,5 @@ def describe(source: DataSource) -> DataSet:
     sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
     digests = {subject: found.digest for subject, found in source.fingerprints.items()} or None
     stated = "not stated" if source.kind == "nifti" else sequence
-    return DataSet(source.name, stated, source.kind == "phantom", digests)
+    classes = None if source.label_set.names == CHAOS_LABELS.names else source.label_set.names
+    return DataSet(source.name, stated, source.kind == "phantom", digests, classes)

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from guided_attention.data.integrity import Findings, decoding, grey_values
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
+from guided_attention.data.read.described import label_set_for
 from guided_attention.data.read.header import TOLERANCE, apart, check_geometry, copy_geometry
 from guided_attention.data.read.names import ENDINGS, nifti_stem, subject_name
 from guided_attention.data.read.orientation import (
@@ -21,15 +23,13 @@ from guided_attention.data.read.orientation import (
     spacing_of,
     to_radiological,
 )
-from guided_attention.data.volume import CLASSES, Volume
+from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
 __all__ = ["inspect_nifti", "read_nifti", "write_nifti"]
 
 #: First bytes of what gzip has written: files of either ending are found with and without them.
 _GZIP = b"\x1f\x8b"
-#: Part of a class by which a label may miss an integer: scale factors and resampling round, half a class is a mistake.
-_NEARLY = 0.05
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class _File:
     header: Any
 
 
-def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> Volume:
+def read_nifti(
+    image_path: str | Path, label_path: str | Path | None = None, label_set: LabelSet | None = None
+) -> Volume:
     """Read an image, and its labels if a file is given.
 
     Parameters
@@ -50,7 +52,10 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
         ``.nii`` or ``.nii.gz``, in capitals or not, three axes in any order and direction, in mm, m or µm.
         ``SUBJECT_image.nii.gz`` and nnU-Net's ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
     label_path : str or Path, optional
-        Of the same matrix and affine, to a tenth of a voxel; values are indices into `CLASSES`, to a twentieth.
+        Of the same matrix and affine, to a tenth of a voxel; values are ids of ``label_set``, to a twentieth.
+    label_set : LabelSet, optional
+        What the values mean; default what a ``labels.json`` or ``dataset.json`` with the label file says, or CHAOS's
+        classes where there is neither.
 
     Returns
     -------
@@ -70,12 +75,16 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
         If a header is odd, but clear; or slices do not run from foot to head.
     """
     findings = Findings(subject_name(image_path))
-    volume = inspect_nifti(image_path, label_path, findings)
+    if label_set is None:
+        label_set = CHAOS_LABELS if label_path is None else label_set_for(label_path)
+    volume = inspect_nifti(image_path, label_path, findings, label_set)
     findings.raise_if_any()
     return volume
 
 
-def inspect_nifti(image_path: str | Path, label_path: str | Path | None, findings: Findings) -> Volume | None:
+def inspect_nifti(
+    image_path: str | Path, label_path: str | Path | None, findings: Findings, label_set: LabelSet = CHAOS_LABELS
+) -> Volume | None:
     """Read as `read_nifti` does, but note problems in ``findings``; a volume only if there is none."""
     image = _load(Path(image_path), findings)
     label = None if label_path is None else _load(Path(label_path), findings)
@@ -85,18 +94,18 @@ def inspect_nifti(image_path: str | Path, label_path: str | Path | None, finding
             pixels = grey_values(image.array)
         except DataError as error:
             findings.add(image_path, str(error))
-    if label is not None:
-        _check_classes(label.array, label_path, findings)
+    if label is not None and (wrong := label_set.complaint(label.array)):
+        findings.add(label_path, wrong)
     if image is not None and label is not None:
         _check_fit(image, label, label_path, Path(image_path).name, findings)
     if findings:
         return None
-    arrays = [pixels] + ([] if label is None else [np.rint(label.array).astype(np.uint8)])
+    arrays = [pixels] + ([] if label is None else [label_set.to_classes(label.array)])
     (pixels, *masks), affine = to_radiological(arrays, image.affine)
     if odd := oddly_sliced(spacing_of(affine)):
         findings.warn(image_path, odd)
     name = subject_name(image_path)
-    return Volume(pixels, masks[0] if masks else None, spacing_of(affine), name, affine)
+    return Volume(pixels, masks[0] if masks else None, spacing_of(affine), name, affine, label_set)
 
 
 def _load(path: Path, findings: Findings) -> _File | None:
@@ -137,17 +146,6 @@ def _parse(content: bytes) -> tuple[Any, np.ndarray]:
         return header, np.asanyarray(ArrayProxy(io.BytesIO(content), header))
     except HeaderDataError as error:  # it is all there, and says what no NIfTI header says
         raise DataError(f"cannot be read as NIfTI, its header is wrong ({error})") from error
-
-
-def _check_classes(values: np.ndarray, path: str | Path, findings: Findings) -> None:
-    found = np.unique(values)
-    with np.errstate(invalid="ignore"):  # of infinite ones
-        near = np.abs(found - np.rint(found)) <= _NEARLY
-    wrong = found[~(near & np.isin(np.rint(found), range(len(CLASSES))))]
-    if wrong.size:
-        listed = ", ".join(f"{v:g}" for v in wrong[:8]) + (", ..." if wrong.size > 8 else "")
-        names = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
-        findings.add(path, f"expected the classes {names}; found {listed} as well")
 
 
 def _check_fit(image: _File, label: _File, path: str | Path, of: str, findings: Findings) -> None:
@@ -194,7 +192,8 @@ def write_nifti(
     path : str or Path
         Ends in ``.nii`` or ``.nii.gz``; folders are made, an existing file is replaced.
     what : {"auto", "image", "labels"}
-        ``"auto"`` writes the labels where there are any, else the image. Labels are uint8, images float32.
+        ``"auto"`` writes the labels where there are any, else the image. Labels are written as the ids of the
+        volume's label set, uint8 if these fit; images are float32.
     like : str or Path, optional
         The NIfTI file from which the volume was read. The new file then has its order of voxels and all that its
         header says about their place (sform, qform, codes, units): voxel (i, j, k) of one is voxel (i, j, k) of the
@@ -222,7 +221,8 @@ def write_nifti(
         raise SettingsError(f"path={str(path)!r} must end in .nii or .nii.gz.")
     if what == "labels" and volume.labels is None:
         raise SettingsError(f"what='labels': subject {volume.subject!r} has no labels; write its image instead.")
-    array = volume.image if what == "image" or volume.labels is None else volume.labels
+    images = what == "image" or volume.labels is None
+    array = volume.image if images else volume.label_set.to_ids(volume.labels)
     affine = default_affine(volume.spacing) if volume.affine is None else volume.affine
     if like is None:
         nifti = Nifti1Image(array.T, affine)
