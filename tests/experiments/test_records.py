@@ -187,7 +187,7 @@ def test_schema_tells_others_limits_and_that_a_score_may_be_missing():
 def test_scores_alone_are_written_as_in_a_record(record, tmp_path):
     content = json.loads(write_scores(record.scores, tmp_path / "new" / "scores.json").read_text())
     whole = json.loads(write_record(record, tmp_path / "record.json").read_text())
-    assert content == {name: whole[name] for name in ("scores", "summary", "provenance")}
+    assert content == {name: whole[name] for name in ("scores", "summary", "provenance")} | {"nsd_tolerance_mm": 3.0}
     with pytest.raises(DataError, match="at least one subject"):
         write_scores([], tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()

@@ -55,7 +55,7 @@ def evaluate(
     if network.is_dir() and not weights_file(network).exists() and find_masks(network):
         if fold is not None:
             raise SettingsError(f"{network} holds label files, not a network: name --subjects instead of a fold.")
-        score_masks(network, Path(data.data), subjects, out, progress)
+        score_masks(network, Path(data.data), subjects, out=out, progress=progress)
         return
     require_device(inference.device)
     model, spec = load_network(network, inference.device)

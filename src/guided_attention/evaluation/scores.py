@@ -109,7 +109,9 @@ class SubjectScores:
         return sum(known) / len(known) if known else float("nan")
 
 
-def evaluate_subject(prediction: Volume, reference: Volume, confidence: np.ndarray | None = None) -> SubjectScores:
+def evaluate_subject(
+    prediction: Volume, reference: Volume, confidence: np.ndarray | None = None, tolerance: float = NSD_TOLERANCE
+) -> SubjectScores:
     """Score a predicted label volume against its reference, organ by organ.
 
     Parameters
@@ -119,6 +121,8 @@ def evaluate_subject(prediction: Volume, reference: Volume, confidence: np.ndarr
         Where their label sets differ, the organs that both have are scored, matched by name.
     confidence : array (D, H, W), optional
         Largest softmax probability of each voxel, from `guided_attention.evaluation.predict.predict_with_confidence`.
+    tolerance : float
+        Of NSD, in mm.
 
     Raises
     ------
@@ -141,7 +145,7 @@ def evaluate_subject(prediction: Volume, reference: Volume, confidence: np.ndarr
         common = reference.label_set.common(prediction.label_set)
         prediction, reference = prediction.in_set(common), reference.in_set(common)
     scores = [
-        _score_organ(organ, prediction.labels == value, reference.labels == value, reference.spacing)
+        _score_organ(organ, prediction.labels == value, reference.labels == value, reference.spacing, tolerance)
         for value, organ in enumerate(reference.label_set.organs, start=1)
     ]
     if confidence is None:
@@ -153,7 +157,9 @@ def evaluate_subject(prediction: Volume, reference: Volume, confidence: np.ndarr
     return SubjectScores(reference.subject, tuple(scores), bins)
 
 
-def _score_organ(organ: str, pred: np.ndarray, ref: np.ndarray, spacing: tuple[float, float, float]) -> OrganScore:
+def _score_organ(
+    organ: str, pred: np.ndarray, ref: np.ndarray, spacing: tuple[float, float, float], tolerance: float
+) -> OrganScore:
     surfaces = surface_pair(pred, ref)
     in_mm = surfaces.distances(spacing)
     dsc, ravd = dice(pred, ref), relative_absolute_volume_difference(pred, ref)
@@ -173,5 +179,5 @@ def _score_organ(organ: str, pred: np.ndarray, ref: np.ndarray, spacing: tuple[f
         maximum_mm=in_mm.maximum,
         chaos=score,
         hd95_mm=in_mm.percentile(95),
-        nsd=in_mm.share_within(NSD_TOLERANCE),
+        nsd=in_mm.share_within(tolerance),
     )

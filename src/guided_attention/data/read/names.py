@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ENDINGS", "nifti_stem", "subject_name"]
+__all__ = ["ENDINGS", "format_of", "nifti_stem", "stem_of", "subject_name"]
 
 ENDINGS = (".nii.gz", ".nii")
 
@@ -21,3 +21,13 @@ def nifti_stem(path: str | Path) -> str | None:
     """Return a file's name without ``.nii`` or ``.nii.gz``, in capitals or not; None if it ends in neither."""
     name = Path(path).name
     return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), None)
+
+
+def format_of(path: str | Path) -> str | None:
+    """Return ``"NIfTI"`` by a file's ending, in capitals or not; None for any other."""
+    return None if nifti_stem(path) is None else "NIfTI"
+
+
+def stem_of(path: str | Path) -> str:
+    """Return the name of a file without the ending of a format that is read."""
+    return nifti_stem(path) or Path(path).name
