@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,17 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from guided_attention.cli.masks import find_masks, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
-from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
+from guided_attention.data import DataSource, read_chaos_subject, read_nifti, write_nifti
+from guided_attention.data.digest import Fingerprint
 from guided_attention.data.layout import find_images
 from guided_attention.data.read.names import subject_name
+from guided_attention.data.splits import patients_of
 from guided_attention.errors import DataError, NotFiniteError, SettingsError
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
 from guided_attention.experiments.record import write_scores
-from guided_attention.experiments.seen import seen_by
+from guided_attention.experiments.seen import Seen, seen_by
 from guided_attention.experiments.trial import choose_fold
 from guided_attention.files import read_json
 from guided_attention.models.stored.weights import ModelSpec, load_network
@@ -66,7 +69,7 @@ def evaluate(
     report = source.check(chosen, inputs=spec.inputs)
     report.raise_if_bad()
     report.warn()
-    familiar = seen_by(network, spec.notes, report.fingerprints)
+    familiar = _familiar(network, spec, source, report.fingerprints)
     if not (seen or subjects):
         chosen = tuple(subject for subject in chosen if subject not in familiar.parts)
         if not chosen:
@@ -93,6 +96,21 @@ def evaluate(
     print(summary_table(summarise(scores)))
     if out is not None:
         print(f"scores: {write_scores(scores, out, inference.device, scored)}")
+
+
+def _familiar(network: Path, spec: ModelSpec, source: DataSource, chosen: Mapping[str, Fingerprint]) -> Seen:
+    """Say which of the chosen subjects the network has seen, themselves or in another scan of the same patient."""
+    patients = patients_of(source)
+    whose = {patients[subject] for subject in chosen if subject in patients}
+    others = [subject for subject, patient in patients.items() if patient in whose and subject not in chosen]
+    scans = source.check(others, need_labels=False, inputs=None).fingerprints if others else {}
+    found = seen_by(network, spec.notes, {**chosen, **scans}, patients)
+    parts = {subject: part for subject, part in found.parts.items() if subject in chosen}
+    return replace(found, parts=parts, alike=_in(chosen, found.alike), kin=_in(chosen, found.kin))
+
+
+def _in(chosen: Mapping[str, Fingerprint], subjects: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(subject for subject in subjects if subject in chosen)
 
 
 def predict(
