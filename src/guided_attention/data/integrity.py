@@ -144,7 +144,7 @@ class IntegrityReport:
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        lines = self._lines(self.problems, "problem", "mend or replace these files, then try again:")
+        lines = self._lines(self.problems, "problem", "mend these files, or move them away, then try again:")
         if self.ok:
             lines = [f"{_count(len(self.subjects), 'subject')} read completely, nothing wrong."]
         lines += self._lines(self.warnings, "warning", "used as they are:")
