@@ -44,6 +44,7 @@ def data_check(path: Positional[str], sequence: SequenceName = "T1DUAL", phase: 
     report = source.check()
     report.raise_if_bad()
     print(report)
+    print(f"labels: 0 background, {source.label_set} ({source.described or 'CHAOS; a labels.json would name others'})")
 
 
 def data_phantom(

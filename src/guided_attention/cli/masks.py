@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from guided_attention.data import read_nifti
+from guided_attention.data import LabelSet, read_nifti
+from guided_attention.data.read.described import describe_labels
 from guided_attention.data.source import natural_order
-from guided_attention.data.volume import CLASSES
 from guided_attention.errors import DataError
 from guided_attention.evaluation.scores import evaluate_subject
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.experiments.record import write_scores
 from guided_attention.progress import progress_bar
 
-__all__ = ["find_masks", "score_masks"]
+__all__ = ["find_masks", "match", "score_masks"]
 
 _IMAGES = ("_image", "_0000")
 _LABELS = ("_prediction", "_mask", "_seg", "_label")
@@ -31,7 +31,9 @@ def score_masks(
 ) -> None:
     """Score label files that exist, of any tool, against references: DSC, VS, MSD and the CHAOS metrics.
 
-    Every reference needs a prediction, because a subject that is left out would make the mean a better one.
+    Every reference needs a prediction, because a subject that is left out would make the mean a better one. A
+    labels.json or dataset.json with the files says what their numbers mean (else they are CHAOS's); where both folders
+    have one, organs are matched by name.
 
     Args:
         predictions: Folder of NIfTI labels, SUBJECT.nii.gz or SUBJECT_prediction.nii.gz (_mask, _seg, _label).
@@ -50,19 +52,50 @@ def score_masks(
                 f"{folder}: no label file of {', '.join(missing)}; there are those of {', '.join(natural_order(masks))}"
                 ". Name the subjects to score with --subjects."
             )
+    said = {folder: describe_labels(masks[chosen[0]]) for folder, masks in ((predictions, found), (references, wanted))}
+    one, other = said.values()
+    own, theirs = (side.label_set if side.files else back.label_set for side, back in ((one, other), (other, one)))
+    print(f"label values are read as 0 background, {own}")
+    if notice := match(predictions, own, references, theirs):
+        print(notice)
     scores = []
     with progress_bar(chosen, show=progress, desc="scoring", unit="subject") as bar:
         for subject in bar:
-            reference = read_nifti(wanted[subject], wanted[subject])
-            prediction = read_nifti(wanted[subject], found[subject])  # must lie on the reference's grid
+            reference = read_nifti(wanted[subject], wanted[subject], theirs)
+            prediction = read_nifti(wanted[subject], found[subject], own)  # must lie on the reference's grid
             scores.append(replace(evaluate_subject(prediction, reference), subject=subject))
-    print(f"label values are read as {', '.join(f'{value} {name}' for value, name in enumerate(CLASSES))}")
     print(subject_table(scores))
     print(summary_table(summarise(scores)))
     if ignored := [subject for subject in natural_order(found) if subject not in wanted]:
         print(f"without a reference, not scored: {', '.join(ignored)}")
     if out is not None:
         print(f"scores: {write_scores(scores, out)}")
+
+
+def match(one: Path, its: LabelSet, other: Path, theirs: LabelSet) -> str:
+    """Say what is scored where a network, or a folder of labels, and its references have other labels.
+
+    Returns
+    -------
+    str
+        Empty where both have the same.
+
+    Raises
+    ------
+    DataError
+        If no organ is in both.
+    """
+    if its == theirs:
+        return ""
+    try:
+        here, there = its.common(theirs), theirs.common(its)
+    except DataError as error:
+        raise DataError(f"{one} and {other}: {error}") from error
+    lines = [f"{other} has the labels {theirs}; scored, by name: {', '.join(there.organs)}"]
+    for folder, organs, known in ((one, its.organs, here), (other, theirs.organs, there)):
+        if rest := [organ for organ in organs if organ not in known.organs]:
+            lines.append(f"in {folder} alone, not scored: {', '.join(rest)}")
+    return "\n".join(lines)
 
 
 def find_masks(folder: Path) -> dict[str, Path]:
