@@ -96,6 +96,7 @@ class TestColours:
         assert amos.colours[amos.index("spleen")] == "#009E73"
         assert len(set(amos.colours)) == 16
         assert PROSTATE.colours[1] == PALETTE[0]
+        assert not {"#D55E00", "#F0E442"} & set(PALETTE)  # what pictures mark missed and invented pixels with
 
     def test_readers_without_one_kind_of_cone_tell_them_apart(self):
         """Viénot, Brettel and Mollon's projections (1999), not the model that the palette was made with."""
