@@ -57,7 +57,7 @@ def _count(model: str, options: str, size: int, classes: int) -> NetworkCost:
 
     # Fake tensors have shapes and no numbers. (The meta device knows no autocast, which channel attention uses.)
     with FakeTensorMode(), torch.no_grad():
-        network = build_model(model, num_classes=classes, **json.loads(options)).eval()
+        network = build_model(model, **{"num_classes": classes, **json.loads(options)}).eval()
         for module in network.modules():
             if isinstance(module, PositionAttention):
                 module.implementation = "plain"  # fused kernels pad, and the counter does not know all of them
