@@ -87,6 +87,15 @@ def test_read_record_is_the_record(record, tmp_path):
     assert write_record(again, tmp_path / "copy.json").read_bytes() == path.read_bytes()
 
 
+def test_the_five_organs_go_without_saying_and_others_are_named(record, tmp_path):
+    plain = json.loads(write_record(record, tmp_path / "plain.json").read_text())["dataset"]
+    assert plain == {"name": "phantom-t1dual-in", "sequence": "T1DUAL", "synthetic": True}
+    assert record.dataset.organs == ORGANS
+    named = replace(record, dataset=replace(record.dataset, classes=("background", "prostate")))
+    again = read_record(write_record(named, tmp_path / "named.json"))
+    assert again.dataset.organs == ("prostate",)
+
+
 def test_created_is_now_in_utc(record):
     created = datetime.fromisoformat(record.created)
     assert created.utcoffset() == timedelta(0)

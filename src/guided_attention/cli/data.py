@@ -56,6 +56,7 @@ def data_check(
     report = open_data(path, sequence, phase).check()
     report.raise_if_bad()
     print(report)
+    print(f"labels: 0 background, {source.label_set} ({source.described or 'CHAOS; a labels.json would name others'})")
 
 
 def _print_json(path: str, sequence: SequenceName, phase: Phase) -> None:

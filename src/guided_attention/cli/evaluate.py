@@ -9,11 +9,12 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from guided_attention.cli.masks import find_masks, score_masks
+from guided_attention.cli.masks import find_masks, match, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
 from guided_attention.data import DataSource, read_chaos_subject, read_nifti, write_nifti
 from guided_attention.data.digest import Fingerprint
 from guided_attention.data.layout import find_images
+from guided_attention.data.read.described import write_labels
 from guided_attention.data.read.names import subject_name
 from guided_attention.data.splits import patients_of
 from guided_attention.errors import DataError, NotFiniteError, SettingsError
@@ -65,6 +66,7 @@ def evaluate(
     source = data.open()
     if fold is not None and subjects:
         raise SettingsError("fold and subjects exclude each other; give one of them.")
+    notice = match(network, spec.label_set, source.path, source.label_set)
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
     report = source.check(chosen, inputs=spec.inputs)
     report.raise_if_bad()
@@ -77,8 +79,8 @@ def evaluate(
                 f"{network} has seen every subject that was chosen in {source.path}:\n{familiar}\nTheir scores say "
                 "nothing about new patients; give --seen for them all the same, or other data."
             )
-    if str(familiar):
-        print(familiar)
+    for line in filter(None, (notice, str(familiar))):
+        print(line)
     scored = {subject: part for subject, part in familiar.parts.items() if subject in chosen}
     if familiar.parts:
         print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
@@ -90,6 +92,7 @@ def evaluate(
         batch_size=inference.batch_size,
         device=inference.device,
         precision=inference.precision or precision_of(network, spec),
+        label_set=spec.label_set,
         progress=progress,
     )
     print(subject_table(scores, scored))
@@ -124,6 +127,8 @@ def predict(
 ) -> None:
     """Segment volumes, one after the other, and write the labels as NIfTI, in the geometry of their images.
 
+    The numbers are those of the files that the network was trained with; a labels.json beside them says what they mean.
+
     A volume that cannot be read or segmented is named at the end, with status 1; the others are done.
 
     Args:
@@ -156,6 +161,7 @@ def predict(
             batch_size=inference.batch_size,
             device=inference.device,
             precision=precision,
+            label_set=spec.label_set,
         )
         write_nifti(labels, target, like=None if path.is_dir() else path)
         print(target, flush=True)
@@ -164,6 +170,7 @@ def predict(
     for ignored in (other for _, others in found for other in others):
         print(f"ignored: {ignored}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
+    write_labels(spec.label_set, out)
     with progress_bar(paths, show=progress and len(paths) > 1, desc="predicting", unit="volume") as bar:
         for path, target in zip(bar, targets, strict=True):
             try:

@@ -185,4 +185,4 @@ def masks_side_by_side(
                 )
             found[NAMES[model]] = by_subject[subject][index]
         rows.append(MaskRow(f"{subject}, slice {index}", volume.image[index], volume.labels[index], found))
-    return show_side_by_side(rows, results.label)
+    return show_side_by_side(rows, results.label, label_set=source.label_set)

@@ -72,6 +72,11 @@ class Results:
         return natural_order({s for records in self.records.values() for r in records for s in r.split.test})
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The organs that were scored, and ``mean``."""
+        return (*self.dataset.organs, "mean")
+
+    @property
     def label(self) -> str:
         """What every table and figure must say about its numbers."""
         kind = "synthetic, " if self.dataset.synthetic else ""
