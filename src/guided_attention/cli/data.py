@@ -53,7 +53,8 @@ def data_check(
     if json:
         _print_json(path, sequence, phase)
         return
-    report = open_data(path, sequence, phase).check()
+    source = open_data(path, sequence, phase)
+    report = source.check()
     report.raise_if_bad()
     print(report)
     print(f"labels: 0 background, {source.label_set} ({source.described or 'CHAOS; a labels.json would name others'})")
