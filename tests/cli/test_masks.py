@@ -113,6 +113,18 @@ def test_a_mask_in_another_place_is_refused_and_one_stored_in_another_order_is_n
     assert "with a corner 3 mm elsewhere" in fails(capsys, lost, wanted)
 
 
+def test_beside_images_only_what_is_called_a_label_is_one(tmp_path, capsys):
+    """A data set holds files of no role, too; `data check` lists them as ignored."""
+    found = write(tmp_path / "p", ".nii.gz")
+    wanted = write(write(tmp_path / "r", "_label.nii.gz"), "_image.nii.gz")
+    write(wanted, ".nii.gz", names=("stray",))
+    assert scored_subjects(run(capsys, found, wanted)) == set(NAMES)
+
+
+def scored_subjects(printed):
+    return {line.split()[0] for line in printed.splitlines() if line.split()[1:2] == ["liver"]}
+
+
 def test_what_is_missing_is_named_on_both_sides(tmp_path, capsys):
     found, wanted = write(tmp_path / "p", ".nii.gz", names=("a", "z")), write(tmp_path / "r", ".nii.gz")
     message = fails(capsys, found, wanted, "--subjects", "a", "c10", "z")

@@ -151,10 +151,12 @@ def find_masks(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: is not a folder; expected one of label files.")
     inside = folder / "labelsTr"
+    files = [p for p in sorted((inside if inside.is_dir() else folder).iterdir()) if format_of(p) is not None]
+    images = [p for p in files if stem_of(p).lower().endswith(_IMAGES)]
     masks: dict[str, Path] = {}
-    for path in sorted((inside if inside.is_dir() else folder).iterdir()):
-        if path.name.startswith(".") or format_of(path) is None or stem_of(path).lower().endswith(_IMAGES):
-            continue
+    for path in files:
+        if path.name.startswith(".") or path in images or (images and not stem_of(path).lower().endswith(_LABELS)):
+            continue  # beside images a label is called so
         subject = _subject(path)
         if subject in masks:
             raise DataError(f"{masks[subject]} and {path}: expected one label file of {subject!r}, found two.")

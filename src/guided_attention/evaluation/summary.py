@@ -93,9 +93,13 @@ def summary_table(summary: Summary, metrics: Sequence[str] = METRICS) -> str:
     wide = _width(summary)
     lines = [f"{'organ':<{wide}}" + "".join(f"{metric:>18}" for metric in metrics) + f"{'absent':>8}"]
     for organ, row in summary.items():
-        cells = "".join(f"{s.mean:>10.3f} ±{s.std:>6.3f}" for s in map(row.get, metrics))
+        cells = "".join(f"{s.mean:>10.3f} ±{_spread(s.std)}" for s in map(row.get, metrics))
         lines.append(f"{organ:<{wide}}{cells}{row['dsc'].absent:>8}")
     return "\n".join(lines)
+
+
+def _spread(std: float) -> str:
+    return f"{'-':>6}" if math.isnan(std) else f"{std:>6.3f}"  # of one subject there is none
 
 
 def _width(organs: Iterable[str]) -> int:
