@@ -93,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with _plain_warnings():
             _run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # pythonw, and a shell's >&-, give none
+            sys.stdout.flush()  # here, where what goes wrong is said as below
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # for what Python flushes at its own end
         raise SystemExit(141) from None
