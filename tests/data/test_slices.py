@@ -250,7 +250,7 @@ class TestSliceDataset:
         memmap = np.memmap
         monkeypatch.setattr(np, "memmap", lambda *a, **k: made.append(memmap(*a, **k)) or made[-1])
         mapped = SliceDataset(self.volumes(), InputSettings(16), scratch=tmp_path / "run")
-        assert [one.shape for one in made] == [(5, 16, 16)] * 2
+        assert [one.shape for one in made] == [(5, 1, 16, 16), (5, 16, 16)]
         assert mapped.images.data_ptr() == made[0].ctypes.data
         assert not list((tmp_path / "run").iterdir())
         for one, other in zip(plain, mapped, strict=True):

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["DATA_COMMANDS", "Phase", "SequenceName", "open_data"]
 
 SequenceName = Literal["T1DUAL", "T2SPIR"]
-Phase = Literal["in", "out"]
+Phase = Literal["in", "out", "both"]
 
 
-def open_data(data: str, sequence: SequenceName, phase: Phase) -> DataSource:
+def open_data(data: str, sequence: SequenceName, phase: Phase, series: str = "") -> DataSource:
     """Open a folder, or the synthetic set (made on first use) for the word phantom."""
     from guided_attention.data import open_source, phantom_folder, write_phantom
 
     if data != "phantom":
-        return open_source(data, sequence, phase)
+        return open_source(data, sequence, phase, series)
     root = phantom_folder()
     if not root.exists():
         print(f"making the small synthetic data set in {root}", flush=True)
@@ -30,17 +30,18 @@ def open_data(data: str, sequence: SequenceName, phase: Phase) -> DataSource:
     return open_source(root, sequence, phase)
 
 
-def data_check(path: Positional[str], sequence: SequenceName = "T1DUAL", phase: Phase = "in") -> None:
+def data_check(path: Positional[str], sequence: SequenceName = "T1DUAL", phase: Phase = "in", series: str = "") -> None:
     """Read every file of a data set and report everything that is wrong with it, odd, or not read.
 
     Warnings and ignored files leave the status at 0; errors do not.
 
     Args:
-        path: A CHAOS tree, a folder of NIfTI files, or the word phantom.
+        path: A CHAOS tree; a folder of NIfTI, NRRD or MetaImage files, or of DICOM folders; or the word phantom.
         sequence: Sequence of a CHAOS tree.
-        phase: In-phase or out-of-phase images of T1-DUAL.
+        phase: In-phase or out-of-phase images of T1-DUAL, or both.
+        series: Number or description of the series to read where DICOM folders hold several.
     """
-    source = open_data(path, sequence, phase)
+    source = open_data(path, sequence, phase, series)
     report = source.check()
     report.raise_if_bad()
     print(report)

@@ -60,6 +60,7 @@ def experiment(
             accelerator=machines.accelerator,
             threads=machines.threads_each(),
             dataset=source.name,
+            series=data.series,
             stretch=stretch,
         )
         for trial in grid.trials(source)

@@ -20,12 +20,15 @@ class Scan:
     ----------
     sequence : {"T1DUAL", "T2SPIR"}
         Sequence of a CHAOS tree.
-    phase : {"in", "out"}
-        In-phase or out-of-phase images of T1-DUAL.
+    phase : {"in", "out", "both"}
+        In-phase or out-of-phase images of T1-DUAL, or both as two channels.
+    series : str
+        Number or description of the series to read where DICOM folders hold several.
     """
 
     sequence: SequenceName = "T1DUAL"
     phase: Phase = "in"
+    series: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,24 @@ class Data:
     Parameters
     ----------
     data : str
-        A CHAOS tree, a folder of NIfTI files, or the word phantom (made on first use).
+        A CHAOS tree; a folder of NIfTI, NRRD or MetaImage files, or of DICOM folders; or the word phantom (made on
+        first use).
     sequence : {"T1DUAL", "T2SPIR"}
         Sequence of a CHAOS tree.
-    phase : {"in", "out"}
-        In-phase or out-of-phase images of T1-DUAL.
+    phase : {"in", "out", "both"}
+        In-phase or out-of-phase images of T1-DUAL, or both as two channels.
+    series : str
+        Number or description of the series to read where DICOM folders hold several.
     """
 
     data: str = "phantom"
     sequence: SequenceName = "T1DUAL"
     phase: Phase = "in"
+    series: str = ""
 
     def open(self) -> DataSource:
         """Open it."""
-        return open_data(self.data, self.sequence, self.phase)
+        return open_data(self.data, self.sequence, self.phase, self.series)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from guided_attention.data.integrity import IntegrityReport, Problem
 from guided_attention.data.prepare import InputSettings, fit_in_plane, normalise
 from guided_attention.data.read.chaos import read_chaos_subject
 from guided_attention.data.read.label_png import GREY_RANGES
-from guided_attention.data.read.nifti import read_nifti, write_nifti
+from guided_attention.data.read.nifti import read_nifti
+from guided_attention.data.read.write import write_nifti
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.source import DataSource, open_source
 from guided_attention.data.volume import CLASSES, ORGANS, Volume

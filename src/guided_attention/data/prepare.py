@@ -52,7 +52,7 @@ class InputSettings:
         require_choice("normalisation", self.normalisation, NORMALISATIONS)
 
     def prepare(self, volume: Volume) -> Volume:
-        """Return the volume as a network gets it, image and labels (D, size, size).
+        """Return the volume as a network gets it, image and labels (D, size, size); every channel by itself.
 
         Raises
         ------
@@ -60,7 +60,10 @@ class InputSettings:
             If a grey value is NaN or infinite.
         """
         fitted = fit_in_plane(volume, self.size, self.how)
-        return replace(fitted, image=np.ascontiguousarray(normalise(fitted.image, self.normalisation)))
+        image = np.empty(fitted.image.shape, np.float32)
+        for index, channel in enumerate(image.reshape(-1, *fitted.shape)):
+            channel[:] = normalise(fitted.channel(index), self.normalisation)
+        return replace(fitted, image=image)
 
     def lost_organs(self, volume: Volume) -> str:
         """Say how much of the organs the crop cuts off, if it is more than 1 % of one of them; else nothing.
@@ -145,15 +148,17 @@ def fit_in_plane(volume: Volume, size: int, how: str = "crop") -> Volume:
 def _crop(volume: Volume, size: int) -> Volume:
     source, target = _overlap(volume.shape[1:], (size, size))
 
-    def cut(array: np.ndarray, outside: float) -> np.ndarray:
-        fitted = np.full((len(array), size, size), outside, array.dtype)
+    def cut(array: np.ndarray, outside: float | np.ndarray) -> np.ndarray:
+        fitted = np.empty((*array.shape[:-2], size, size), array.dtype)
+        fitted[:] = outside
         fitted[(..., *target)] = array[(..., *source)]
         return fitted
 
     labels = None if volume.labels is None else cut(volume.labels, 0)
+    lowest = volume.image.min(axis=(-3, -2, -1), keepdims=True)  # of each channel
     shift = tuple(float(s.start - t.start) for s, t in zip(source, target, strict=True))
     affine = _moved(volume.affine, (1.0, 1.0), shift)
-    return replace(volume, image=cut(volume.image, volume.image.min()), labels=labels, affine=affine)
+    return replace(volume, image=cut(volume.image, lowest), labels=labels, affine=affine)
 
 
 def _overlap(own: tuple[int, int], fitted: tuple[int, int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -166,8 +171,9 @@ def _overlap(own: tuple[int, int], fitted: tuple[int, int]) -> tuple[tuple[slice
 
 def _resample(volume: Volume, size: int) -> Volume:
     # pixels are areas: the outer edges of the picture stay where they are, not the centres of its corner pixels
-    image = _tensor(volume.image)[:, None]
-    image = interpolate(image, size=(size, size), mode="bilinear", align_corners=False, antialias=True)[:, 0].numpy()
+    image = _tensor(volume.image).reshape(-1, 1, *volume.shape[1:])
+    image = interpolate(image, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+    image = image.reshape(*volume.image.shape[:-2], size, size).numpy()
     labels = None
     if volume.labels is not None:
         labels = interpolate(_tensor(volume.labels)[:, None], size=(size, size), mode="nearest-exact")

@@ -9,19 +9,22 @@ from pathlib import Path
 
 from guided_attention.data.digest import Fingerprint, fingerprint
 from guided_attention.data.integrity import Findings, IntegrityReport, Problem
-from guided_attention.data.layout import find_pairs, find_subjects
+from guided_attention.data.layout import SubjectFiles, find_pairs, find_subjects
 from guided_attention.data.oddities import oddities
 from guided_attention.data.prepare import InputSettings
-from guided_attention.data.read.chaos import PHASES, SEQUENCES, inspect_chaos_subject
+from guided_attention.data.read.chaos import PHASES, SEQUENCES, channel_names, inspect_chaos_subject
+from guided_attention.data.read.names import format_of
 from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
+from guided_attention.files import read_json
 
 __all__ = ["DataSource", "natural_order", "open_source"]
 
 _EXPECTED = (
-    "expected either CHAOS's layout (Train_Sets/MR/ID/T1DUAL/..., the folder Train_Sets or MR itself), or NIfTI files "
-    "SUBJECT_image.nii.gz with SUBJECT_label.nii.gz, or nnU-Net's folders imagesTr and labelsTr"
+    "expected either CHAOS's layout (Train_Sets/MR/ID/T1DUAL/..., the folder Train_Sets or MR itself), or files "
+    "SUBJECT_image.nii.gz with SUBJECT_label.nii.gz (.nrrd, .mha), or folders SUBJECT of DICOM files with "
+    "SUBJECT_label.nii.gz, or nnU-Net's folders imagesTr and labelsTr"
 )
 
 
@@ -33,14 +36,19 @@ class DataSource:
     ----------
     name : str
         For folders and records: ``"chaos-t1dual-in"``, ``"chaos-t2spir"``, ``"phantom-..."``, ``"nifti-FOLDER"``.
-    kind : {"chaos", "phantom", "nifti"}
-        Layout; a phantom is in CHAOS's, with ``phantom.json`` at its root.
+    kind : {"chaos", "phantom", "nifti", "nrrd", "metaimage", "dicom", "files"}
+        Layout; a phantom is in CHAOS's, with ``phantom.json`` at its root. Otherwise the format of the images, or
+        ``"files"`` where they have several.
     path : Path
         As given.
     subjects : tuple of str
         In natural order ("2" before "10").
     sequence, phase : str
-        As for `read_chaos_subject`; of no meaning for NIfTI.
+        As for `read_chaos_subject`; of no meaning for other layouts.
+    channels : tuple of str
+        Name of each channel of the images; its number (``"0000"``) where nothing names it.
+    series : str
+        Which of the series in folders of DICOM files.
     fingerprints : mapping from subject to Fingerprint
         What the volumes hold; empty unless the set is `verified`.
     ignored : tuple of Problem
@@ -53,7 +61,9 @@ class DataSource:
     subjects: tuple[str, ...]
     sequence: str = "T1DUAL"
     phase: str = "in"
-    _files: Mapping[str, tuple[Path | None, Path | None]] = field(default_factory=dict, repr=False, compare=False)
+    channels: tuple[str, ...] = ("0000",)
+    series: str = ""
+    _files: Mapping[str, SubjectFiles] = field(default_factory=dict, repr=False, compare=False)
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False, compare=False)
     ignored: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
 
@@ -103,7 +113,7 @@ class DataSource:
             if volume is not None and not findings:
                 found[subject] = fingerprint(volume)
                 for oddity in oddities(volume, inputs):
-                    findings.warn(next(p for p in self._files[subject] if p is not None), oddity)
+                    findings.warn(self._files[subject].first, oddity)
             problems += findings.problems
             odd += findings.warnings
             ignored += findings.ignored
@@ -126,29 +136,41 @@ class DataSource:
     def _inspect(self, subject: str, findings: Findings, need_labels: bool) -> Volume | None:
         if subject not in self._files:
             raise SettingsError(f"subject={subject!r} is not in {self.path}; choose one of {', '.join(self.subjects)}.")
-        image, label = self._files[subject]
-        if self.kind != "nifti":
-            return inspect_chaos_subject(image, self.sequence, self.phase, findings, need_labels)
-        if label is None and need_labels:
-            findings.add(image, "has no label file beside it")
-        if image is None:
-            findings.add(label, "is a label without an image")
+        files = self._files[subject]
+        if self.kind in ("chaos", "phantom"):
+            return inspect_chaos_subject(files.first, self.sequence, self.phase, findings, need_labels)
+        if not files.images:
+            findings.add(files.label, "is a label without an image")
             return None
-        return inspect_nifti(image, label, findings)
+        if files.label is None and need_labels:
+            findings.add(files.first, "has no label file beside it")
+        wanted = _numbers(self.channels)
+        lacking = [f"_{number:04d}" for number in wanted if number not in files.numbers]
+        further = [f"_{number:04d}" for number in files.numbers if number not in wanted]
+        if (len(files.numbers) > 1 and lacking) or further:
+            absent = f", found no {', '.join(lacking)}" if lacking else ""
+            absent += f", found {', '.join(further)} as well" if further else ""
+            findings.add(files.first, f"expected the channels {', '.join(self.channels)} of the data set{absent}")
+            return None
+        named = self.channels if len(self.channels) > 1 or not self.channels[0].isdecimal() else ()
+        volume = inspect_nifti(files.images, files.label, findings, named, self.series)
+        return volume and replace(volume, subject=subject)
 
 
-def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in") -> DataSource:
+def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in", series: str = "") -> DataSource:
     """Recognise the layout of a folder and list its subjects; nothing is read yet.
 
     Parameters
     ----------
     path : str or Path
-        A CHAOS tree (the folder that holds ``Train_Sets``, or any folder from there down to ``MR``), or a folder of
-        NIfTI files.
+        A CHAOS tree (the folder that holds ``Train_Sets``, or any folder from there down to ``MR``), a folder of
+        NIfTI, NRRD or MetaImage files, one with a folder of DICOM files for each subject, or such a folder.
     sequence : {"T1DUAL", "T2SPIR"}
         Which scan of a CHAOS tree.
-    phase : {"in", "out"}
-        Which echo of T1DUAL.
+    phase : {"in", "out", "both"}
+        Which echo of T1DUAL; both are two channels.
+    series : str
+        Which series where folders of DICOM files hold several: a number or a description, as the error lists them.
 
     Returns
     -------
@@ -171,15 +193,36 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in") -
         root = folders[0].parent
         kind = "phantom" if any((p / "phantom.json").is_file() for p in (root, *root.parents[:2], path)) else "chaos"
         name = f"{kind}-t1dual-{phase}" if sequence == "T1DUAL" else f"{kind}-t2spir"
-        files = {folder.name: (folder, None) for folder in folders}
-        return DataSource(name, kind, path, natural_order(files), sequence, phase, files, ignored=tuple(ignored))
+        files = {folder.name: SubjectFiles((folder,)) for folder in folders}
+        scan = (sequence, phase, channel_names(sequence, phase), series)
+        return DataSource(name, kind, path, natural_order(files), *scan, files, ignored=tuple(ignored))
     files, ignored = find_pairs(path)
     if files:
-        name = f"nifti-{path.resolve().name}"
-        subjects = natural_order(files)
-        return DataSource(name, "nifti", path, subjects, sequence, phase, files, ignored=tuple(ignored))
+        kinds = {(format_of(one) or "DICOM").lower() for its in files.values() for one in (*its.images, its.label)[:1]}
+        kind = kinds.pop() if len(kinds) == 1 else "files"
+        numbers = {number for its in files.values() for number in its.numbers} or {0}
+        channels = _described_channels(path) or tuple(f"{number:04d}" for number in sorted(numbers))
+        name, scan = f"{kind}-{path.resolve().name}", (sequence, phase, channels, series)
+        return DataSource(name, kind, path, natural_order(files), *scan, files, ignored=tuple(ignored))
     found = "".join(f"\n  {other}" for other in ignored[:20])
     raise DataError(f"{path}: found no subjects; {_EXPECTED}.{found}")
+
+
+def _described_channels(folder: Path) -> tuple[str, ...]:
+    """Return the names of the channels, in order, of nnU-Net's ``dataset.json``; none if nothing says them."""
+    path = folder / "dataset.json"
+    if not path.is_file():
+        return ()
+    content = read_json(path)
+    found = content.get("channel_names", content.get("modality", {})) if isinstance(content, dict) else None
+    if not isinstance(found, dict) or not all(number.isdecimal() for number in found):
+        raise DataError(f'{path}: expected channel_names like {{"0": "MRI"}}, found {found!r}.')
+    return tuple(str(found[number]) for number in sorted(found, key=int))
+
+
+def _numbers(channels: tuple[str, ...]) -> tuple[int, ...]:
+    """Numbers of channels in names of files: those that name them, or their places in ``dataset.json``."""
+    return tuple(int(name) if name.isdecimal() else place for place, name in enumerate(channels))
 
 
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ class Job:
     Parameters
     ----------
     trial : Trial
-    data, sequence, phase : str
+    data, sequence, phase, series : str
         Arguments of `guided_attention.data.open_source`; the word phantom has become a folder.
     preset : str
     changes : Changes
@@ -86,6 +86,7 @@ class Job:
     threads: int = 1
     dataset: str | None = None
     stretch: Stretch | None = None
+    series: str = ""
 
     @property
     def settings(self) -> Preset:
@@ -94,7 +95,7 @@ class Job:
 
     def source(self) -> DataSource:
         """Open the data, under the name that the job gives them."""
-        source = open_source(self.data, self.sequence, self.phase)
+        source = open_source(self.data, self.sequence, self.phase, self.series)
         return source if self.dataset is None else replace(source, name=self.dataset)
 
     def folder(self, dataset: str) -> Path:

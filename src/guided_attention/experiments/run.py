@@ -98,7 +98,8 @@ def run_trial(
     first = is_first_process(where)  # also: does this machine have such devices?
     options = preset.model_options(trial.model)
     torch.manual_seed(trial.seed)
-    model = build_model(trial.model, **options, **({} if weights is None else {"weights": str(weights)}))
+    given = {} if weights is None else {"weights": str(weights)}
+    model = build_model(trial.model, len(source.channels), **options, **given)
     started = initial_weights(weights)
     if there is not None and there.model.initial_weights not in (None, started):
         raise SettingsError(
@@ -127,7 +128,7 @@ def run_trial(
             progress=progress,
             origin={
                 # without digests: `fit` keeps those of the volumes that it is handed
-                "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests"},
+                "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests" and v is not None},
                 "model": trial.model,
                 "options": options,
                 "pretrained": weights is not None and started,
@@ -214,7 +215,15 @@ def _train_and_evaluate(
         "commit": record.provenance.commit,
         "seen": digests_seen(record.split, record.dataset.digests),
     }
-    spec = ModelSpec(trial.model, described.options, settings.inputs, classes=CLASSES, notes=notes)
+    spec = ModelSpec(
+        trial.model,
+        described.options,
+        settings.inputs,
+        in_channels=len(source.channels),
+        classes=CLASSES,
+        notes=notes,
+        channels=source.channels,
+    )
     if is_first_process(where):
         save_network(run.weights, model, spec)
         write_masks(run.predictions, masks)

@@ -45,12 +45,15 @@ class DataSet:
     synthetic : bool
     digests : dict from subject to str, optional
         From `guided_attention.data.volume_digest`; None in records made before there were digests.
+    channels : tuple of str, optional
+        Names of the image's channels, where it has several.
     """
 
     name: _Text
     sequence: _Text
     synthetic: bool
     digests: Annotated[dict[str, Annotated[str, Field(pattern="^[0-9a-f]{16}$")]] | None, _Later] = None
+    channels: Annotated[tuple[_Text, ...] | None, _Later] = None
 
 
 @dataclass(frozen=True, config=_CONFIG)

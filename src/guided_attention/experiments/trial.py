@@ -66,7 +66,7 @@ def describe(source: DataSource) -> DataSet:
 
     NIfTI files do not tell their sequence, their folder's name has to.
     """
-    sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
     digests = {subject: found.digest for subject, found in source.fingerprints.items()} or None
-    stated = "not stated" if source.kind == "nifti" else sequence
-    return DataSet(source.name, stated, source.kind == "phantom", digests)
+    several = source.channels if len(source.channels) > 1 else None
+    stated = " + ".join(source.channels) if source.kind in ("chaos", "phantom") else "not stated"
+    return DataSet(source.name, stated, source.kind == "phantom", digests, several)

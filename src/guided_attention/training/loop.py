@@ -19,7 +19,7 @@ from torch import nn
 
 from guided_attention.data.digest import digests_of
 from guided_attention.data.slices import SliceDataset
-from guided_attention.data.volume import Volume
+from guided_attention.data.volume import Volume, require_channels
 from guided_attention.errors import NotFiniteError, OutOfTimeError, SettingsError
 from guided_attention.progress import progress_bar
 from guided_attention.training.batches import EpochBatches
@@ -78,6 +78,8 @@ def fit(
 
     Raises
     ------
+    DataError
+        If volumes have other channels than the network takes.
     SettingsError
         If there is nothing to train on or to validate with, the network's weights are not finite to begin with, or
         the devices do not exist.
@@ -92,6 +94,7 @@ def fit(
     for name, volumes in (("train", train), ("validation", validation)):
         if not volumes or any(v.labels is None for v in volumes):
             raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
+        require_channels(volumes[0], getattr(model, "in_channels", volumes[0].channels), "the network takes")
     if where.until is not None and out_dir is None:
         raise SettingsError("fit: until needs out_dir: without checkpoints nothing would be left to go on from.")
     fabric = prepare(where, settings.precision)

@@ -132,7 +132,8 @@ class LiveNetwork(GuidedWidget):
         weights, runtime : str
             Where the page finds them; `save` puts them there.
         """
-        exported = export_network(model, tuple(slices_of(images, inputs)[0][1].x.shape[2:]))
+        _, channels, *size = slices_of(images, inputs)[0][1].x.shape
+        exported = export_network(model, tuple(size), channels)
         return cls._make(exported, in_half_precision(model), images, {"runtime": runtime, "weights": weights}, inputs)
 
     @classmethod

@@ -90,7 +90,12 @@ def live_data(
     found = slices_of(images, inputs)
     slices = []
     for name, one in found:
-        if tuple(one.x.shape[1:]) != exported.shape or exported.shape[0] != 1:
+        if exported.shape[0] != 1:
+            raise SettingsError(
+                f"model: expected a network of one channel, which is what the browser's drawing tools change, found "
+                f"one of {exported.shape[0]}."
+            )
+        if tuple(one.x.shape[1:]) != exported.shape:
             raise SettingsError(
                 f"slice {name!r}: expected an input of the network, 1 x {size[0]} x {size[1]}, found "
                 f"{' x '.join(map(str, one.x.shape[1:]))}."
