@@ -147,7 +147,8 @@ class DataSource:
         wanted = _numbers(self.channels)
         lacking = [f"_{number:04d}" for number in wanted if number not in files.numbers]
         further = [f"_{number:04d}" for number in files.numbers if number not in wanted]
-        if (len(files.numbers) > 1 and lacking) or further:
+        apart = len(files.numbers) > 1 or self.channels[0].isdecimal()  # else one file may hold all channels
+        if (lacking and apart and len(wanted) > 1) or further:
             absent = f", found no {', '.join(lacking)}" if lacking else ""
             absent += f", found {', '.join(further)} as well" if further else ""
             findings.add(files.first, f"expected the channels {', '.join(self.channels)} of the data set{absent}")

@@ -142,7 +142,7 @@ def list_series(path: Path, findings: Findings) -> list[Series]:
 
 
 def _choose(found: Sequence[Series], wanted: str) -> Series:
-    listed = "".join(f"\n  {one}" for one in found)
+    listed = "".join(f"\n      {one}" for one in found)
     if wanted:
         by_number = [one for one in found if one.number == wanted.strip()]
         by_words = [

@@ -61,12 +61,15 @@ def load_itk(path: Path, channels: int = 1) -> tuple[Stored, list[str]]:
     with decoding(kind):
         fields = _fields(path)
         unit, warnings = (_check_nrrd if kind == "NRRD" else _check_meta)(fields)
-        if kind == "MetaImage" and fields.get("CompressedData", "").lower() == "true":
-            _check_sum(path, fields)
+        _check_data(path, fields)
         reader = sitk.ImageFileReader()
         reader.SetImageIO(_READERS[kind])
         reader.SetFileName(str(path))
-        image = reader.Execute()
+        try:
+            image = reader.Execute()
+        except RuntimeError as error:  # its last line says what is wrong, those before only where
+            said = str(error).strip().splitlines()[-1].removeprefix("[nrrd] ").removesuffix(" Reason: Success")
+            raise DataError(f"cannot be read as {kind}, it is cut or damaged ({said})") from error
         array = sitk.GetArrayFromImage(image)
         if image.GetNumberOfComponentsPerPixel() > 1:
             array = np.moveaxis(array, -1, 0)
@@ -170,13 +173,20 @@ def _check_meta(fields: Mapping[str, str]) -> tuple[tuple[str, float], list[str]
     return ("mm", 1.0), odd
 
 
-def _check_sum(path: Path, fields: Mapping[str, str]) -> None:
-    """Inflate compressed voxels to their end, where their checksum is; SimpleITK goes on with what is damaged."""
-    name = fields["ElementDataFile"]
-    if name.upper().startswith("LIST") or "%" in name:
+def _check_data(path: Path, fields: Mapping[str, str]) -> None:
+    """Refuse what SimpleITK does not read, or reads and goes on with where it is damaged."""
+    if fields.get("encoding", "").lower() in ("bz2", "bzip2"):
+        raise DataError("its voxels are packed with bzip2, which SimpleITK cannot unpack; save it with gzip")
+    name = fields.get("ElementDataFile", fields.get("data file", fields.get("datafile", "LOCAL")))
+    if name.upper().startswith("LIST") or "%" in name:  # one file for each slice
         return
-    content = (path if name.upper() == "LOCAL" else path.with_name(name)).read_bytes()
-    if name.upper() == "LOCAL":
+    local = name.upper() == "LOCAL"
+    if not local and not (path.parent / name).is_file():
+        raise DataError(f"says that its voxels are in {name}, and there is no such file beside it")
+    if "ElementDataFile" not in fields or fields.get("CompressedData", "").lower() != "true":
+        return
+    content = (path if local else path.parent / name).read_bytes()
+    if local:
         content = content[re.search(rb"ElementDataFile\s*=[^\n]*\n", content).end() :]
     inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # zlib's or gzip's wrapping
     while content and not inflate.eof:

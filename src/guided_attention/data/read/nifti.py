@@ -84,7 +84,8 @@ def inspect_nifti(
         Only if there is no problem.
     """
     paths = [Path(image_path)] if isinstance(image_path, str | Path) else list(image_path)
-    images = [load(path, findings, len(channels) if len(paths) == 1 else 1, series) for path in paths]
+    most = max(1, len(channels)) if len(paths) == 1 else 1
+    images = [load(path, findings, most, series) for path in paths]
     label = None if label_path is None else load(Path(label_path), findings)
     if label is not None:
         _check_classes(label.array, label_path, findings)
@@ -102,7 +103,8 @@ def inspect_nifti(
         _check_fit(first, label, label_path, paths[0].name, findings)
     found = len(images) if first is None or first.array.ndim == 3 else len(first.array)
     if first is not None and channels and found != len(channels):
-        findings.add(paths[0], f"expected {len(channels)} channels ({', '.join(channels)}), found {found}")
+        how = "each in a file of its own (_0000, _0001 ...), or on a fourth axis"
+        findings.add(paths[0], f"expected {len(channels)} channels ({', '.join(channels)}), {how}; found {found}")
     if findings:
         return None
     turned = [replace(image, array=grey).turned() for image, grey in zip(images, pixels, strict=True)]
