@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from guided_attention.data.volume import CLASSES, Volume
+from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
 __all__ = ["HOW", "NORMALISATIONS", "InputSettings", "fit_in_plane", "normalise"]
@@ -76,10 +76,11 @@ class InputSettings:
         if self.how != "crop" or volume.labels is None:
             return ""
         inside, _ = _overlap(volume.shape[1:], (self.size, self.size))
-        whole = np.bincount(volume.labels.ravel(), minlength=len(CLASSES))[1:]
+        organs = volume.label_set.organs
+        whole = np.bincount(volume.labels.ravel(), minlength=len(organs) + 1)[1:]
         kept = np.bincount(volume.labels[(..., *inside)].ravel(), minlength=len(whole) + 1)[1:]
         lost = 1 - kept / np.maximum(whole, 1)
-        named = [f"{CLASSES[i + 1]} {lost[i]:.0%}" for i in np.flatnonzero((lost > _TOLERATED) & (whole > 0))]
+        named = [f"{organs[i]} {lost[i]:.0%}" for i in np.flatnonzero((lost > _TOLERATED) & (whole > 0))]
         if not named:
             return ""
         return (

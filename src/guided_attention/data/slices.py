@@ -128,7 +128,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         Yields
         ------
         images, labels : Tensor
-            float32 (B, C, S, S), and int64 (B, S, S), indices into `CLASSES`.
+            float32 (B, C, S, S), and int64 (B, S, S), classes as in ``Volume.labels``.
         """
         home, order = self.images.device, list(order)
         device = home if device is None else torch.device(device)
@@ -153,7 +153,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         Returns
         -------
         dict
-            ``image``: float32, (C, S, S); ``labels``: int64, (S, S), indices into `CLASSES`; ``subject``: str;
+            ``image``: float32, (C, S, S); ``labels``: int64, (S, S), classes as in ``Volume.labels``; ``subject``: str;
             ``index``: int, number of the slice in its volume, from the feet.
         """
         item = range(len(self))[item]

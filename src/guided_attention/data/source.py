@@ -9,15 +9,16 @@ from pathlib import Path
 
 from guided_attention.data.digest import Fingerprint, fingerprint
 from guided_attention.data.integrity import Findings, IntegrityReport, Problem
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.data.layout import SubjectFiles, find_pairs, find_subjects
 from guided_attention.data.oddities import oddities
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.read.chaos import PHASES, SEQUENCES, channel_names, inspect_chaos_subject
+from guided_attention.data.read.described import describe_folder
 from guided_attention.data.read.names import format_of
 from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
-from guided_attention.files import read_json
 
 __all__ = ["DataSource", "natural_order", "open_source"]
 
@@ -53,6 +54,10 @@ class DataSource:
         What the volumes hold; empty unless the set is `verified`.
     ignored : tuple of Problem
         Files in the folder that belong to no subject, and why they are not read.
+    label_set : LabelSet
+        What the labels mean: from ``labels.json`` or ``dataset.json`` in the folder, or CHAOS's classes.
+    described : Path or None
+        The file that says so.
     """
 
     name: str
@@ -66,6 +71,8 @@ class DataSource:
     _files: Mapping[str, SubjectFiles] = field(default_factory=dict, repr=False, compare=False)
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False, compare=False)
     ignored: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
+    label_set: LabelSet = CHAOS_LABELS
+    described: Path | None = field(default=None, repr=False, compare=False)
 
     def read(self, subject: str) -> Volume:
         """Read one subject.
@@ -154,7 +161,7 @@ class DataSource:
             findings.add(files.first, f"expected the channels {', '.join(self.channels)} of the data set{absent}")
             return None
         named = self.channels if len(self.channels) > 1 or not self.channels[0].isdecimal() else ()
-        volume = inspect_nifti(files.images, files.label, findings, named, self.series)
+        volume = inspect_nifti(files.images, files.label, findings, self.label_set, named, self.series)
         return volume and replace(volume, subject=subject)
 
 
@@ -180,7 +187,7 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in", s
     Raises
     ------
     DataError
-        If the folder does not exist or is neither.
+        If the folder does not exist or is neither, or its ``labels.json`` or ``dataset.json`` cannot be followed.
     SettingsError
         If sequence or phase is unknown.
     """
@@ -202,23 +209,22 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in", s
         kinds = {(format_of(one) or "DICOM").lower() for its in files.values() for one in (*its.images, its.label)[:1]}
         kind = kinds.pop() if len(kinds) == 1 else "files"
         numbers = {number for its in files.values() for number in its.numbers} or {0}
-        channels = _described_channels(path) or tuple(f"{number:04d}" for number in sorted(numbers))
+        about = describe_folder(path)
+        channels = about.channels or tuple(f"{number:04d}" for number in sorted(numbers))
         name, scan = f"{kind}-{path.resolve().name}", (sequence, phase, channels, series)
-        return DataSource(name, kind, path, natural_order(files), *scan, files, ignored=tuple(ignored))
+        return DataSource(
+            name,
+            kind,
+            path,
+            natural_order(files),
+            *scan,
+            files,
+            ignored=tuple(other for other in ignored if other.path not in about.files),
+            label_set=about.label_set,
+            described=next(iter(about.files), None),
+        )
     found = "".join(f"\n  {other}" for other in ignored[:20])
     raise DataError(f"{path}: found no subjects; {_EXPECTED}.{found}")
-
-
-def _described_channels(folder: Path) -> tuple[str, ...]:
-    """Return the names of the channels, in order, of nnU-Net's ``dataset.json``; none if nothing says them."""
-    path = folder / "dataset.json"
-    if not path.is_file():
-        return ()
-    content = read_json(path)
-    found = content.get("channel_names", content.get("modality", {})) if isinstance(content, dict) else None
-    if not isinstance(found, dict) or not all(number.isdecimal() for number in found):
-        raise DataError(f'{path}: expected channel_names like {{"0": "MRI"}}, found {found!r}.')
-    return tuple(str(found[number]) for number in sorted(found, key=int))
 
 
 def _numbers(channels: tuple[str, ...]) -> tuple[int, ...]:

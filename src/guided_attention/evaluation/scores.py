@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from guided_attention.data.volume import ORGANS, Volume
+from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.evaluation.calibration import Reliability, reliability
 from guided_attention.evaluation.challenge import chaos_score
@@ -28,7 +28,7 @@ class OrganScore:
     Parameters
     ----------
     organ : str
-        One of `ORGANS`.
+        As the label set calls it.
     predicted_voxels, reference_voxels : int
         Size of the organ in both.
     dsc, vs : float
@@ -108,13 +108,14 @@ def evaluate_subject(prediction: Volume, reference: Volume, confidence: np.ndarr
     ----------
     prediction, reference : Volume
         With labels (D, H, W) of the same shape and the same spacing; millimetres come from the reference's spacing.
+        Where their label sets differ, the organs that both have are scored, matched by name.
     confidence : array (D, H, W), optional
         Largest softmax probability of each voxel, from `guided_attention.evaluation.predict.predict_with_confidence`.
 
     Raises
     ------
     DataError
-        If one has no labels, or shape, spacing or subject differ.
+        If one has no labels, shape, spacing or subject differ, or no organ is in both label sets.
     """
     who = f"subject {reference.subject!r}"
     for name, volume in (("prediction", prediction), ("reference", reference)):
@@ -128,9 +129,12 @@ def evaluate_subject(prediction: Volume, reference: Volume, confidence: np.ndarr
             f"{prediction.spacing} mm and {reference.shape} with {reference.spacing} mm. predict_volume brings a "
             "prediction back to the volume's own matrix."
         )
+    if prediction.label_set != reference.label_set:
+        common = reference.label_set.common(prediction.label_set)
+        prediction, reference = prediction.in_set(common), reference.in_set(common)
     scores = [
         _score_organ(organ, prediction.labels == value, reference.labels == value, reference.spacing)
-        for value, organ in enumerate(ORGANS, start=1)
+        for value, organ in enumerate(reference.label_set.organs, start=1)
     ]
     if confidence is None:
         return SubjectScores(reference.subject, tuple(scores))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from guided_attention.data.labels import LabelSet
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.volume import Volume
 from guided_attention.evaluation.predict import predict_with_confidence
@@ -24,6 +25,7 @@ def evaluate(
     batch_size: int = 8,
     device: str | torch.device = "cpu",
     precision: str = "32-true",
+    label_set: LabelSet | None = None,
     on_prediction: Callable[[Volume], None] | None = None,
     progress: bool = True,
 ) -> tuple[SubjectScores, ...]:
@@ -31,7 +33,7 @@ def evaluate(
 
     Parameters
     ----------
-    model, inputs, batch_size, device, precision
+    model, inputs, batch_size, device, precision, label_set
         As for `predict_volume`.
     volumes : iterable of Volume
         Each with reference labels. A generator keeps only one of them in memory.
@@ -48,7 +50,7 @@ def evaluate(
     Raises
     ------
     DataError
-        If a volume has no labels.
+        If a volume has no labels, or none of the organs that the model knows.
     NotFiniteError
         If the network gives NaN or infinity.
     """
@@ -63,6 +65,7 @@ def evaluate(
                 batch_size=batch_size,
                 device=device,
                 precision=precision,
+                label_set=label_set,
             )
             scores.append(evaluate_subject(prediction, volume, confidence))
             bar.set_postfix(subject=volume.subject, dsc=f"{scores[-1].mean('dsc'):.3f}")

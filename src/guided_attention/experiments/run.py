@@ -18,7 +18,6 @@ from filelock import FileLock
 from torch import nn
 
 from guided_attention.data import DataSource, Fold, Volume
-from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.evaluation.volumes import evaluate
 from guided_attention.experiments.label_volumes import write_masks
@@ -98,8 +97,8 @@ def run_trial(
     first = is_first_process(where)  # also: does this machine have such devices?
     options = preset.model_options(trial.model)
     torch.manual_seed(trial.seed)
-    given = {} if weights is None else {"weights": str(weights)}
-    model = build_model(trial.model, len(source.channels), **options, **given)
+    pretrained = {} if weights is None else {"weights": str(weights)}
+    model = build_model(trial.model, len(source.channels), len(source.label_set), **options, **pretrained)
     started = initial_weights(weights)
     if there is not None and there.model.initial_weights not in (None, started):
         raise SettingsError(
@@ -220,7 +219,7 @@ def _train_and_evaluate(
         described.options,
         settings.inputs,
         in_channels=len(source.channels),
-        classes=CLASSES,
+        label_set=source.label_set,
         notes=notes,
         channels=source.channels,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from guided_attention.data import DataSource, Fold, folds_for
+from guided_attention.data import CHAOS_LABELS, DataSource, Fold, folds_for
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.experiments.run_record import DataSet
 from guided_attention.files import digest
@@ -69,4 +69,5 @@ def describe(source: DataSource) -> DataSet:
     digests = {subject: found.digest for subject, found in source.fingerprints.items()} or None
     several = source.channels if len(source.channels) > 1 else None
     stated = " + ".join(source.channels) if source.kind in ("chaos", "phantom") else "not stated"
-    return DataSet(source.name, stated, source.kind == "phantom", digests, several)
+    classes = None if source.label_set.names == CHAOS_LABELS.names else source.label_set.names
+    return DataSet(source.name, stated, source.kind == "phantom", digests, classes, several)

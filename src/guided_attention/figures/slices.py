@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guided_attention.data.labels import CHAOS_LABELS
 from guided_attention.data.volume import ORGANS
 
 if TYPE_CHECKING:
@@ -15,13 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ORGAN_COLOURS", "organ_legend", "show_errors", "show_slice"]
 
-#: Okabe and Ito's palette: one colour for each organ.
-ORGAN_COLOURS: dict[str, str] = {
-    "liver": "#E69F00",
-    "kidney_right": "#56B4E9",
-    "kidney_left": "#CC79A7",
-    "spleen": "#009E73",
-}
+#: Of CHAOS's organs, out of Okabe and Ito's palette.
+ORGAN_COLOURS: dict[str, str] = dict(zip(CHAOS_LABELS.organs, CHAOS_LABELS.colours[1:], strict=True))
 _MISSED, _INVENTED = "#D55E00", "#F0E442"
 
 

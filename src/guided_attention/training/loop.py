@@ -81,8 +81,8 @@ def fit(
     DataError
         If volumes have other channels than the network takes.
     SettingsError
-        If there is nothing to train on or to validate with, the network's weights are not finite to begin with, or
-        the devices do not exist.
+        If there is nothing to train on or to validate with, volumes label different organs, the network's weights
+        are not finite to begin with, or the devices do not exist.
     CheckpointError
         If ``out_dir`` holds a run with other settings, subjects, images, labels or origin, or of another network, or
         its last checkpoint is damaged. (If the best one is, another takes its place, and a warning says which.)
@@ -91,10 +91,15 @@ def fit(
     OutOfTimeError
         If the time of ``where`` is over before the last epoch: the run goes on in another call.
     """
+    sets: dict[tuple[str, ...] | None, str] = {}
     for name, volumes in (("train", train), ("validation", validation)):
-        if not volumes or any(v.labels is None for v in volumes):
+        sets |= {None if v.labels is None else v.label_set.names: v.subject for v in volumes}
+        if not volumes or None in sets:
             raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
         require_channels(volumes[0], getattr(model, "in_channels", volumes[0].channels), "the network takes")
+    if len(sets) > 1:
+        said = "; ".join(f"{subject!r} has {', '.join(names[1:])}" for names, subject in sets.items())
+        raise SettingsError(f"fit: expected volumes that label the same organs in the same order, found {said}.")
     if where.until is not None and out_dir is None:
         raise SettingsError("fit: until needs out_dir: without checkpoints nothing would be left to go on from.")
     fabric = prepare(where, settings.precision)

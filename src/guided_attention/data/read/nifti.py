@@ -9,21 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from guided_attention.data.integrity import Findings, grey_values
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
+from guided_attention.data.read.described import label_set_for
 from guided_attention.data.read.header import TOLERANCE, apart
 from guided_attention.data.read.load import load
 from guided_attention.data.read.names import subject_name
 from guided_attention.data.read.orientation import oddly_sliced, spacing_of
 from guided_attention.data.read.stored import Stored
-from guided_attention.data.volume import CLASSES, Volume
+from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError
 
 __all__ = ["inspect_nifti", "read_nifti"]
 
-#: Part of a class by which a label may miss an integer: scale factors and resampling round, half a class is a mistake.
-_NEARLY = 0.05
 
-
-def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> Volume:
+def read_nifti(
+    image_path: str | Path, label_path: str | Path | None = None, label_set: LabelSet | None = None
+) -> Volume:
     """Read an image, and its labels if a file is given.
 
     Parameters
@@ -33,7 +34,10 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
         MetaImage (with the extra ``formats``), or a DICOM folder. ``SUBJECT_image.nii.gz`` and nnU-Net's
         ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
     label_path : str or Path, optional
-        Of the same matrix and affine, to a tenth of a voxel; values are indices into `CLASSES`, to a twentieth.
+        Of the same matrix and affine, to a tenth of a voxel; values are ids of ``label_set``, to a twentieth.
+    label_set : LabelSet, optional
+        What the values mean; default what a ``labels.json`` or ``dataset.json`` with the label file says, or CHAOS's
+        classes where there is neither.
 
     Returns
     -------
@@ -53,7 +57,9 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
         If a header is odd, but clear; or slices do not run from foot to head.
     """
     findings = Findings(subject_name(image_path))
-    volume = inspect_nifti(image_path, label_path, findings)
+    if label_set is None:
+        label_set = CHAOS_LABELS if label_path is None else label_set_for(label_path)
+    volume = inspect_nifti(image_path, label_path, findings, label_set)
     findings.raise_if_any()
     return volume
 
@@ -62,6 +68,7 @@ def inspect_nifti(
     image_path: str | Path | Sequence[Path],
     label_path: str | Path | None,
     findings: Findings,
+    label_set: LabelSet = CHAOS_LABELS,
     channels: Sequence[str] = (),
     series: str = "",
 ) -> Volume | None:
@@ -73,6 +80,8 @@ def inspect_nifti(
         One for each channel, or one that holds all; a DICOM folder is one.
     label_path : path, optional
     findings : Findings
+    label_set : LabelSet
+        What the label's values mean.
     channels : sequence of str
         What the data set or the network says of the channels; empty allows one, of whatever name.
     series : str
@@ -87,8 +96,8 @@ def inspect_nifti(
     most = max(1, len(channels)) if len(paths) == 1 else 1
     images = [load(path, findings, most, series) for path in paths]
     label = None if label_path is None else load(Path(label_path), findings)
-    if label is not None:
-        _check_classes(label.array, label_path, findings)
+    if label is not None and (wrong := label_set.complaint(label.array)):
+        findings.add(label_path, wrong)
     first, pixels = images[0], []
     for path, image in zip(paths, images, strict=True):
         if image is None:
@@ -109,22 +118,11 @@ def inspect_nifti(
         return None
     turned = [replace(image, array=grey).turned() for image, grey in zip(images, pixels, strict=True)]
     planes, affine = [plane for arrays, _ in turned for plane in arrays], turned[0][1]
-    labels = None if label is None else replace(label, array=np.rint(label.array).astype(np.uint8)).turned()[0][0]
+    labels = None if label is None else replace(label, array=label_set.to_classes(label.array)).turned()[0][0]
     if odd := oddly_sliced(spacing_of(affine)):
         findings.warn(paths[0], odd)
     image = planes[0] if len(planes) == 1 else np.stack(planes)
-    return Volume(image, labels, spacing_of(affine), subject_name(paths[0]), affine, tuple(channels))
-
-
-def _check_classes(values: np.ndarray, path: str | Path, findings: Findings) -> None:
-    found = np.unique(values)
-    with np.errstate(invalid="ignore"):  # of infinite ones
-        near = np.abs(found - np.rint(found)) <= _NEARLY
-    wrong = found[~(near & np.isin(np.rint(found), range(len(CLASSES))))]
-    if wrong.size:
-        listed = ", ".join(f"{v:g}" for v in wrong[:8]) + (", ..." if wrong.size > 8 else "")
-        names = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
-        findings.add(path, f"expected the classes {names}; found {listed} as well")
+    return Volume(image, labels, spacing_of(affine), subject_name(paths[0]), affine, label_set, tuple(channels))
 
 
 def _check_fit(image: Stored, other: Stored, path: str | Path, of: str, findings: Findings) -> None:

@@ -43,7 +43,8 @@ def write_nifti(
     path : str or Path
         Ends in ``.nii`` or ``.nii.gz``, or in ``.nrrd`` or ``.mha``; folders are made, an existing file is replaced.
     what : {"auto", "image", "labels"}
-        ``"auto"`` writes the labels where there are any, else the image. Labels are uint8, images float32.
+        ``"auto"`` writes the labels where there are any, else the image. Labels are written as the ids of the
+        volume's label set, uint8 if these fit; images are float32.
     like : str or Path, optional
         The file of the same format from which the volume was read. The new file then has its order of voxels and all
         that its header says about their place (of NIfTI sform, qform, codes, units): voxel (i, j, k) of one is voxel
@@ -71,7 +72,8 @@ def write_nifti(
         raise SettingsError(f"path={str(path)!r} must end in .nii or .nii.gz, or in .nrrd or .mha.")
     if what == "labels" and volume.labels is None:
         raise SettingsError(f"what='labels': subject {volume.subject!r} has no labels; write its image instead.")
-    array = volume.image if what == "image" or volume.labels is None else volume.labels
+    images = what == "image" or volume.labels is None
+    array = volume.image if images else volume.label_set.to_ids(volume.labels)
     affine, found = default_affine(volume.spacing) if volume.affine is None else volume.affine, None
     if like is not None:
         array, found = _on_the_grid_of(Path(like), array, affine, volume)
