@@ -31,6 +31,8 @@ _LONGEST = 65536
 _DIRECTIONS = ("TransformMatrix", "Rotation", "Orientation")
 _SPACINGS = ("ElementSpacing", "ElementSize")
 _ORIGINS = ("Offset", "Position", "Origin")
+#: What the voxels follow, in a file that holds its header.
+_START = {"NRRD": re.compile(rb"\r?\n\r?\n"), "MetaImage": re.compile(rb"ElementDataFile\s*=[^\n]*\n")}
 
 
 def load_itk(path: Path, channels: int = 1) -> tuple[Stored, list[str]]:
@@ -130,13 +132,11 @@ def _text(path: Path) -> str:
     if format_of(path) == "NRRD":
         if not content.startswith(b"NRRD"):
             raise DataError("cannot be read as NRRD, it does not begin with that word")
-        ends = [place for place in (content.find(b"\n\n"), content.find(b"\r\n\r\n")) if place >= 0]
-        return content[: min(ends, default=_LONGEST)].decode("utf-8", "replace")
-    found = re.search(rb"ElementDataFile\s*=\s*([^\r\n]*)(\r?\n|$)", content)
-    if found is None:
+    elif b"ElementDataFile" not in content:
         raise DataError("cannot be read as MetaImage, it has no line ElementDataFile")
-    whole = len(content) if found[1].strip().upper().startswith(b"LIST") else found.end()
-    return content[:whole].decode("utf-8", "replace")
+    ends = _START[format_of(path)].search(content)
+    listed = ends is not None and b"LIST" in ends[0].upper()  # names of files follow
+    return content[: None if ends is None or listed else ends.end()].decode("utf-8", "replace")
 
 
 def _fields(path: Path) -> dict[str, str]:
@@ -175,7 +175,8 @@ def _check_meta(fields: Mapping[str, str]) -> tuple[tuple[str, float], list[str]
 
 def _check_data(path: Path, fields: Mapping[str, str]) -> None:
     """Refuse what SimpleITK does not read, or reads and goes on with where it is damaged."""
-    if fields.get("encoding", "").lower() in ("bz2", "bzip2"):
+    encoding = fields.get("encoding", "").lower()
+    if encoding in ("bz2", "bzip2"):
         raise DataError("its voxels are packed with bzip2, which SimpleITK cannot unpack; save it with gzip")
     name = fields.get("ElementDataFile", fields.get("data file", fields.get("datafile", "LOCAL")))
     if name.upper().startswith("LIST") or "%" in name:  # one file for each slice
@@ -183,14 +184,15 @@ def _check_data(path: Path, fields: Mapping[str, str]) -> None:
     local = name.upper() == "LOCAL"
     if not local and not (path.parent / name).is_file():
         raise DataError(f"says that its voxels are in {name}, and there is no such file beside it")
-    if "ElementDataFile" not in fields or fields.get("CompressedData", "").lower() != "true":
+    packed = fields.get("CompressedData", "").lower() == "true" or encoding in ("gz", "gzip")
+    if not packed or any("skip" in field for field in fields):
         return
     content = (path if local else path.parent / name).read_bytes()
     if local:
-        content = content[re.search(rb"ElementDataFile\s*=[^\n]*\n", content).end() :]
+        content = content[_START[format_of(path)].search(content).end() :]
     inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # zlib's or gzip's wrapping
     while content and not inflate.eof:
         inflate.decompress(content, 1 << 24)
         content = inflate.unconsumed_tail
     if not inflate.eof:
-        raise DataError("cannot be read as MetaImage, its compressed voxels are cut")
+        raise DataError(f"cannot be read as {format_of(path)}, its compressed voxels are cut")
