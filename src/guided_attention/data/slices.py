@@ -72,7 +72,8 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
             raise SettingsError("volumes: expected at least one, found none.")
         self.augmentation, self.seed, self._epoch = augmentation, seed, 0
         self.places = [(volume.subject, index) for volume in volumes for index in range(volume.shape[0])]
-        channels, shape = volumes[0].channels, (len(self.places), inputs.size, inputs.size)
+        first = next(iter(volumes))  # some sequences only tell their length and are gone through
+        channels, shape = first.channels, (len(self.places), inputs.size, inputs.size)
         mapped = (4 * channels + 1) * int(np.prod(shape)) > _SHARE * _memory()
         images = _array((shape[0], channels, *shape[1:]), np.float32, mapped, scratch)
         labels = _array(shape, np.uint8, mapped, scratch)
@@ -80,7 +81,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         for volume in volumes:
             if volume.labels is None:
                 raise DataError(f"subject {volume.subject!r}: expected labels to train with, found none.")
-            require_channels(volume, channels, f"that of subject {volumes[0].subject!r}")
+            require_channels(volume, channels, f"that of subject {first.subject!r}")
             lost = inputs.lost_organs(volume)
             if lost:
                 warnings.warn(f"subject {volume.subject!r}: {lost}.", DataWarning, stacklevel=2)

@@ -96,7 +96,8 @@ def fit(
         sets |= {None if v.labels is None else v.label_set.names: v.subject for v in volumes}
         if not volumes or None in sets:
             raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
-        require_channels(volumes[0], getattr(model, "in_channels", volumes[0].channels), "the network takes")
+        first = next(iter(volumes))
+        require_channels(first, getattr(model, "in_channels", first.channels), "the network takes")
     if len(sets) > 1:
         said = "; ".join(f"{subject!r} has {', '.join(names[1:])}" for names, subject in sets.items())
         raise SettingsError(f"fit: expected volumes that label the same organs in the same order, found {said}.")
