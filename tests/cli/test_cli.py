@@ -350,9 +350,9 @@ class TestPredict:
         source, alive, most = open_source(scans), weakref.WeakSet(), []
         paths = [write_nifti(source.read(source.subjects[0]), tmp_path / f"{n}.nii", "image") for n in "abcd"]
 
-        def watched(*arguments):
+        def watched(*arguments, **options):
             most.append(len(alive))
-            volume = inspect_nifti(*arguments)
+            volume = inspect_nifti(*arguments, **options)
             alive.add(volume)
             return volume
 

@@ -172,7 +172,7 @@ def _read(files: SubjectFiles, spec: ModelSpec, scan: Scan) -> Volume:
     else:
         own = spec.channels or tuple(f"{number:04d}" for number in range(spec.in_channels))
         allowed = own if len(files.images) == 1 and len(own) > 1 else ()
-        volume = inspect_nifti(files.images, None, findings, allowed, scan.series)
+        volume = inspect_nifti(files.images, None, findings, channels=allowed, series=scan.series)
     findings.raise_if_any()
     for ignored in findings.ignored:
         print(f"ignored: {ignored}", file=sys.stderr)
