@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from guided_attention.cli.main import main
-from guided_attention.data import folds_for, open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.data import DataSource, folds_for, open_source, read_nifti, write_nifti, write_phantom
 from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.scores import evaluate_subject
@@ -260,6 +260,29 @@ class TestEvaluate:
         printed = capsys.readouterr().out
         assert scored(printed, "seen in train") == {split.train[0]}
         assert "scored all the same: these scores say nothing about new patients" in printed
+
+    def test_no_more_than_one_volume_is_held(self, run, scans, monkeypatch):
+        """When a volume is read to be scored, those before it are gone."""
+        alive, most, read = weakref.WeakSet(), [], DataSource.read
+
+        def watched(source, subject):
+            most.append(len(alive))
+            volume = read(source, subject)
+            alive.add(volume)
+            return volume
+
+        monkeypatch.setattr(DataSource, "read", watched)
+        main(["evaluate", str(run), "--data", str(scans), "--no-progress", "--seen"])
+        assert most == [0, 0, 0, 0]
+
+    def test_another_scan_of_a_patient_it_was_trained_on_is_left_out(self, run, scans, tmp_path, capsys):
+        split = read_record(run / "record.json").split
+        (tmp_path / "g.json").write_text(json.dumps({"P": [split.train[0], split.test[0]]}))
+        command = ["evaluate", str(run), "--data", str(scans), "--groups", str(tmp_path / "g.json"), "--no-progress"]
+        message = fails(capsys, *command)
+        assert f"another scan of a patient that it has seen: {split.test[0]}" in message
+        main([*command, "--subjects", split.test[0]])  # its other scan is not among those asked for
+        assert scored(capsys.readouterr().out, "seen in train") == {split.test[0]}
 
     def test_nobody_is_left(self, run, scans, capsys):
         test = read_record(run / "record.json").split.test

@@ -257,7 +257,7 @@ def test_one_report_names_every_bad_file_of_every_subject(tmp_path):
     for path in (f"1/{IN}/{FILES[0]}.dcm", f"1/{GROUND}/{FILES[2]}.png", f"10/{GROUND}/{FILES[1]}.png"):
         assert str(tmp_path / path) in text
     assert "in 2 of 3 subjects" in text
-    with pytest.raises(DataError, match="mend or replace"):
+    with pytest.raises(DataError, match="mend these files"):
         report.raise_if_bad()
     assert source.check(["2"]).ok
     source.check(["2"]).raise_if_bad()

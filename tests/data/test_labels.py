@@ -9,7 +9,7 @@ import pytest
 from guided_attention.data import CHAOS_LABELS, CLASSES, LabelSet, Volume, open_source, read_nifti, write_nifti
 from guided_attention.data.digest import volume_digest
 from guided_attention.data.labels import PALETTE, name_key
-from guided_attention.data.read.described import describe_folder, label_set_for, write_labels
+from guided_attention.data.read.described import describe_folder, describe_labels, write_labels
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.figures import ORGAN_COLOURS
 
@@ -96,6 +96,7 @@ class TestColours:
         assert amos.colours[amos.index("spleen")] == "#009E73"
         assert len(set(amos.colours)) == 16
         assert PROSTATE.colours[1] == PALETTE[0]
+        assert not {"#D55E00", "#F0E442"} & set(PALETTE)  # what pictures mark missed and invented pixels with
 
     def test_readers_without_one_kind_of_cone_tell_them_apart(self):
         """Viénot, Brettel and Mollon's projections (1999), not the model that the palette was made with."""
@@ -157,10 +158,17 @@ class TestDescriptions:
 
     def test_what_is_written_is_read(self, tmp_path):
         odd = LabelSet(("background", "liver", "b"), (0, 7, 9), ("#000000", "#112233", "#445566"), (("liver", "b"),))
-        for label_set in (GAPS, odd, CHAOS_LABELS, LabelSet(CLASSES, (0, 4, 2, 3, 1))):
-            write_labels(label_set, tmp_path)
-            found = describe_folder(tmp_path).label_set
+        for number, label_set in enumerate((GAPS, odd, CHAOS_LABELS, LabelSet(CLASSES, (0, 4, 2, 3, 1)))):
+            write_labels(label_set, tmp_path / str(number))
+            found = describe_folder(tmp_path / str(number)).label_set
             assert (found, found.colours[1:], found.mirrored) == (label_set, label_set.colours[1:], label_set.mirrored)
+
+    def test_a_folder_does_not_say_two_things(self, tmp_path):
+        described(tmp_path, dict(zip(GAPS.names, GAPS.ids, strict=True)))
+        assert write_labels(GAPS, tmp_path) == tmp_path / "dataset.json"
+        with pytest.raises(SettingsError, match=r"dataset\.json says .* 5 kidneys, 300 spleen; these hold 1 prostate"):
+            write_labels(PROSTATE, tmp_path)
+        assert not (tmp_path / "labels.json").exists()
 
     @pytest.mark.parametrize(
         ("labels", "said"),
@@ -192,9 +200,9 @@ class TestDescriptions:
 
     def test_a_label_file_finds_its_names_beside_it_or_above_labels_tr(self, tmp_path):
         described(tmp_path, {"background": 0, "prostate": 1})
-        assert label_set_for(tmp_path / "a_label.nii.gz") == PROSTATE
-        assert label_set_for(tmp_path / "labelsTr" / "a.nii.gz") == PROSTATE
-        assert label_set_for(tmp_path / "elsewhere" / "a.nii.gz") == CHAOS_LABELS
+        assert describe_labels(tmp_path / "a_label.nii.gz").label_set == PROSTATE
+        assert describe_labels(tmp_path / "labelsTr" / "a.nii.gz").label_set == PROSTATE
+        assert describe_labels(tmp_path / "elsewhere" / "a.nii.gz").label_set == CHAOS_LABELS
 
 
 class TestVolumes:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from guided_attention.cli.masks import find_masks, score_masks
+from guided_attention.cli.masks import find_masks, match, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
-from guided_attention.data import Volume, write_nifti
+from guided_attention.data import DataSource, Volume, write_nifti
+from guided_attention.data.digest import Fingerprint
 from guided_attention.data.integrity import Findings
 from guided_attention.data.layout import SubjectFiles, find_images
 from guided_attention.data.read.chaos import inspect_chaos_subject
+from guided_attention.data.read.described import write_labels
 from guided_attention.data.read.names import format_of
 from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.data.read.write import ending_like
+from guided_attention.data.splits import patients_of
 from guided_attention.errors import DataError, DataWarning, MissingExtraError, NotFiniteError, SettingsError
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
 from guided_attention.experiments.record import write_scores
-from guided_attention.experiments.seen import seen_by
+from guided_attention.experiments.seen import Seen, seen_by
 from guided_attention.experiments.trial import choose_fold
 from guided_attention.files import read_json
 from guided_attention.models.stored.weights import ModelSpec, load_network
@@ -59,7 +64,7 @@ def evaluate(
     if network.is_dir() and not weights_file(network).exists() and find_masks(network):
         if fold is not None:
             raise SettingsError(f"{network} holds label files, not a network: name --subjects instead of a fold.")
-        score_masks(network, Path(data.data), subjects, out, progress)
+        score_masks(network, Path(data.data), subjects, out=out, progress=progress)
         return
     require_device(inference.device)
     model, spec = load_network(network, inference.device)
@@ -67,10 +72,12 @@ def evaluate(
     _warn(spec.require_channels(source.channels, source.path))
     if fold is not None and subjects:
         raise SettingsError("fold and subjects exclude each other; give one of them.")
+    notice = match(network, spec.label_set, source.path, source.label_set)
     chosen = subjects or (source.subjects if fold is None else choose_fold(source, fold).test)
     report = source.check(chosen, inputs=spec.inputs)
     report.raise_if_bad()
-    familiar = seen_by(network, spec.notes, report.fingerprints)
+    report.warn()
+    familiar = _familiar(network, spec, source, report.fingerprints)
     if not (seen or subjects):
         chosen = tuple(subject for subject in chosen if subject not in familiar.parts)
         if not chosen:
@@ -78,26 +85,41 @@ def evaluate(
                 f"{network} has seen every subject that was chosen in {source.path}:\n{familiar}\nTheir scores say "
                 "nothing about new patients; give --seen for them all the same, or other data."
             )
-    if str(familiar):
-        print(familiar)
+    for line in filter(None, (notice, str(familiar))):
+        print(line)
     scored = {subject: part for subject, part in familiar.parts.items() if subject in chosen}
     if familiar.parts:
         print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
         print("these scores say nothing about new patients")
-    volumes = [source.read(subject) for subject in chosen]
     scores = score(
         model,
-        volumes,
+        replace(source, fingerprints=report.fingerprints).volumes(chosen),  # one at a time; its warnings are told
         spec.inputs,
         batch_size=inference.batch_size,
         device=inference.device,
         precision=inference.precision or precision_of(network, spec),
+        label_set=spec.label_set,
         progress=progress,
     )
     print(subject_table(scores, scored))
     print(summary_table(summarise(scores)))
     if out is not None:
         print(f"scores: {write_scores(scores, out, inference.device, scored)}")
+
+
+def _familiar(network: Path, spec: ModelSpec, source: DataSource, chosen: Mapping[str, Fingerprint]) -> Seen:
+    """Say which of the chosen subjects the network has seen, themselves or in another scan of the same patient."""
+    patients = patients_of(source)
+    whose = {patients[subject] for subject in chosen if subject in patients}
+    others = [subject for subject, patient in patients.items() if patient in whose and subject not in chosen]
+    scans = source.check(others, need_labels=False, inputs=None).fingerprints if others else {}
+    found = seen_by(network, spec.notes, {**chosen, **scans}, patients)
+    parts = {subject: part for subject, part in found.parts.items() if subject in chosen}
+    return replace(found, parts=parts, alike=_in(chosen, found.alike), kin=_in(chosen, found.kin))
+
+
+def _in(chosen: Mapping[str, Fingerprint], subjects: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(subject for subject in subjects if subject in chosen)
 
 
 def predict(
@@ -111,8 +133,10 @@ def predict(
 ) -> None:
     """Segment volumes, one after the other, and write the labels in the format and geometry of their images.
 
-    Labels of DICOM images are written as NIfTI. A volume that cannot be read or segmented is named at the end, with
-    status 1; the others are done.
+    The numbers are those of the files that the network was trained with; a labels.json beside them says what they mean.
+    Labels of DICOM images are written as NIfTI.
+
+    A volume that cannot be read or segmented is named at the end, with status 1; the others are done.
 
     Args:
         network: Folder of a run, or its model.safetensors.
@@ -144,6 +168,7 @@ def predict(
             batch_size=inference.batch_size,
             device=inference.device,
             precision=precision,
+            label_set=spec.label_set,
         )
         write_nifti(labels, target, like=files.first if format_of(files.first) else None)
         print(target, flush=True)
@@ -152,6 +177,7 @@ def predict(
     for ignored in (other for _, others in found for other in others):
         print(f"ignored: {ignored}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
+    write_labels(spec.label_set, out)
     with progress_bar(subjects, show=progress and len(subjects) > 1, desc="predicting", unit="volume") as bar:
         for files, target in zip(bar, targets, strict=True):
             try:

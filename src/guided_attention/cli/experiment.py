@@ -62,6 +62,8 @@ def experiment(
             dataset=source.name,
             series=data.series,
             stretch=stretch,
+            splits=data.splits and str(data.splits.resolve()),
+            groups=data.groups and str(data.groups.resolve()),
         )
         for trial in grid.trials(source)
     ]

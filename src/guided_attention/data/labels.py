@@ -14,13 +14,14 @@ from guided_attention.errors import DataError, SettingsError
 __all__ = ["BACKGROUND", "CHAOS_LABELS", "PALETTE", "LabelSet", "name_key"]
 
 BACKGROUND = "background"
-#: Colours of organs. The first seven are Okabe and Ito's. Of those that follow, each lies in CIELAB as far as can be
-#: from all before it, for readers with normal sight, without red, without green and without blue cones alike (Machado
-#: et al. 2009), and none is a grey of the picture. Of 24 any two are 14 apart or more; a larger set repeats them.
+#: Colours of organs. The first five are Okabe and Ito's, whose vermilion and yellow mark errors. Of those that follow,
+#: each lies in CIELAB as far as can be from all before it, for readers with normal sight and for those without red,
+#: green or blue cones alike (Machado et al. 2009), and none is a grey of the picture. Of these 22 any two are 14 apart
+#: or more; a larger set repeats them.
 PALETTE = (
-    *("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#0072B2", "#F0E442", "#D55E00", "#8800FF", "#CCFFCC", "#664422"),
-    *("#880066", "#66FF88", "#8866FF", "#AAAA66", "#6600AA", "#AAFFFF", "#884400", "#FFAACC", "#CC0044", "#CC00AA"),
-    *("#AA88FF", "#AA4488", "#0022CC", "#CCEE66"),
+    *("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#0072B2", "#8800FF", "#CCFFCC", "#664422", "#880066", "#66FF88"),
+    *("#8866FF", "#AAAA66", "#6600AA", "#AAFFFF", "#884400", "#FFAACC", "#CC0044", "#CC00AA", "#AA88FF", "#AA4488"),
+    *("#0022CC", "#CCEE66"),
 )
 _GREY = "#8b949e"
 #: The palette's first colours belong to these organs in every set that has them.

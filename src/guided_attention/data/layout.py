@@ -13,8 +13,14 @@ from guided_attention.data.read.dicom_folder import holds_dicom
 from guided_attention.data.read.names import channel_of, format_of, is_label, subject_name
 from guided_attention.errors import DataError
 
-__all__ = ["SubjectFiles", "find_images", "find_pairs", "find_subjects"]
+__all__ = ["EXPECTED", "SubjectFiles", "find_images", "find_pairs", "find_subjects"]
 
+#: What a folder may hold, for errors.
+EXPECTED = (
+    "expected either CHAOS's layout (Train_Sets/MR/ID/T1DUAL/..., the folder Train_Sets or MR itself), or files "
+    "SUBJECT_image.nii.gz with SUBJECT_label.nii.gz (.nrrd, .mha), or folders SUBJECT of DICOM files with "
+    "SUBJECT_label.nii.gz, or nnU-Net's folders imagesTr and labelsTr"
+)
 _NNUNET = ("imagesTr", "labelsTr")
 
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from guided_attention.data.channels import Channels, kind_of
 from guided_attention.data.digest import Fingerprint, fingerprint
 from guided_attention.data.integrity import Findings, IntegrityReport, Problem
 from guided_attention.data.labels import CHAOS_LABELS, LabelSet
-from guided_attention.data.layout import SubjectFiles, find_pairs, find_subjects
+from guided_attention.data.layout import EXPECTED, SubjectFiles, find_pairs, find_subjects
 from guided_attention.data.oddities import oddities
+from guided_attention.data.patients import dicom_identity
+from guided_attention.data.portrait import Portrait, portrait, set_oddities
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.read.chaos import PHASES, SEQUENCES, channel_names, inspect_chaos_subject
 from guided_attention.data.read.described import describe_folder
-from guided_attention.data.read.names import format_of
-from guided_attention.data.read.nifti import inspect_nifti
+from guided_attention.data.read.names import natural_order
 from guided_attention.data.volume import Volume
 from guided_attention.errors import DataError, SettingsError, require_choice
 
-__all__ = ["DataSource", "natural_order", "open_source"]
-
-_EXPECTED = (
-    "expected either CHAOS's layout (Train_Sets/MR/ID/T1DUAL/..., the folder Train_Sets or MR itself), or files "
-    "SUBJECT_image.nii.gz with SUBJECT_label.nii.gz (.nrrd, .mha), or folders SUBJECT of DICOM files with "
-    "SUBJECT_label.nii.gz, or nnU-Net's folders imagesTr and labelsTr"
-)
+__all__ = ["DataSource", "open_source"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,10 @@ class DataSource:
         What the volumes hold; empty unless the set is `verified`.
     ignored : tuple of Problem
         Files in the folder that belong to no subject, and why they are not read.
+    groups : mapping from subject to str
+        Whose scan it is, where somebody said so.
+    splits : tuple of Fold
+        Folds of one's own; empty for those that are drawn (`guided_attention.data.splits.folds_of`).
     label_set : LabelSet
         What the labels mean: from ``labels.json`` or ``dataset.json`` in the folder, or CHAOS's classes.
     described : Path or None
@@ -71,6 +71,8 @@ class DataSource:
     _files: Mapping[str, SubjectFiles] = field(default_factory=dict, repr=False, compare=False)
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False, compare=False)
     ignored: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
+    groups: Mapping[str, str] = field(default_factory=dict, repr=False)
+    splits: tuple[Any, ...] = field(default=(), repr=False)
     label_set: LabelSet = CHAOS_LABELS
     described: Path | None = field(default=None, repr=False, compare=False)
 
@@ -86,8 +88,16 @@ class DataSource:
         """
         findings = Findings(subject)
         volume = self._inspect(subject, findings, need_labels=False)
-        findings.raise_if_any()
+        findings.raise_if_any(tell=not self.fingerprints)  # a check has told already
         return volume
+
+    def volumes(self, subjects: Iterable[str]) -> Sequence[Volume]:
+        """Return some subjects as a sequence that reads each volume when it is asked for, and keeps none."""
+        return _Reading(self, tuple(subjects))
+
+    def image_of(self, subject: str) -> Path:
+        """Return the subject's first file, or its folder."""
+        return self._files[subject].first
 
     def check(
         self,
@@ -113,18 +123,23 @@ class DataSource:
             ``report.raise_if_bad()`` turns problems into an error.
         """
         ignored = list(self.ignored if subjects is None else ())
-        chosen, problems, odd, found = tuple(self.subjects if subjects is None else subjects), [], [], {}
+        chosen, problems, odd = tuple(self.subjects if subjects is None else subjects), [], []
+        found: dict[str, Fingerprint] = {}
+        portraits: dict[str, Portrait] = {}
         for subject in chosen:
             findings = Findings(subject)
             volume = self._inspect(subject, findings, need_labels)
             if volume is not None and not findings:
                 found[subject] = fingerprint(volume)
+                portraits[subject] = portrait(volume, dicom_identity(self.image_of(subject)))
                 for oddity in oddities(volume, inputs):
-                    findings.warn(self._files[subject].first, oddity)
+                    findings.warn(self.image_of(subject), oddity)
             problems += findings.problems
             odd += findings.warnings
             ignored += findings.ignored
-        return IntegrityReport(tuple(problems), chosen, found, tuple(odd), tuple(ignored))
+        among = set_oddities(portraits, self.label_set, self.groups)
+        odd += [Problem(subject, self.image_of(subject), said) for subject, said in among]
+        return IntegrityReport(tuple(problems), chosen, found, tuple(odd), tuple(ignored), portraits)
 
     def verified(self) -> DataSource:
         """Check everything, once: return the set with its fingerprints, or itself if it has them.
@@ -133,11 +148,17 @@ class DataSource:
         ------
         DataError
             If the check finds anything; the message is the whole report.
+
+        Warns
+        -----
+        DataWarning
+            If something is odd: once, in short.
         """
         if self.fingerprints:
             return self
         report = self.check(inputs=None)  # what a run loses in its crop, its own preparation says
         report.raise_if_bad()
+        report.warn()
         return replace(self, fingerprints=report.fingerprints)
 
     def _inspect(self, subject: str, findings: Findings, need_labels: bool) -> Volume | None:
@@ -146,23 +167,23 @@ class DataSource:
         files = self._files[subject]
         if self.kind in ("chaos", "phantom"):
             return inspect_chaos_subject(files.first, self.sequence, self.phase, findings, need_labels)
-        if not files.images:
-            findings.add(files.label, "is a label without an image")
-            return None
-        if files.label is None and need_labels:
-            findings.add(files.first, "has no label file beside it")
-        wanted = _numbers(self.channels)
-        lacking = [f"_{number:04d}" for number in wanted if number not in files.numbers]
-        further = [f"_{number:04d}" for number in files.numbers if number not in wanted]
-        apart = len(files.numbers) > 1 or self.channels[0].isdecimal()  # else one file may hold all channels
-        if (lacking and apart and len(wanted) > 1) or further:
-            absent = f", found no {', '.join(lacking)}" if lacking else ""
-            absent += f", found {', '.join(further)} as well" if further else ""
-            findings.add(files.first, f"expected the channels {', '.join(self.channels)} of the data set{absent}")
-            return None
-        named = self.channels if len(self.channels) > 1 or not self.channels[0].isdecimal() else ()
-        volume = inspect_nifti(files.images, files.label, findings, self.label_set, named, self.series)
+        volume = Channels(self.channels).inspect(files, findings, need_labels, self.label_set, self.series)
         return volume and replace(volume, subject=subject)
+
+
+@dataclass(frozen=True)
+class _Reading(Sequence[Volume]):
+    source: DataSource
+    subjects: tuple[str, ...]
+
+    def __getitem__(self, index: int) -> Volume:
+        return self.source.read(self.subjects[index])
+
+    def __iter__(self) -> Iterator[Volume]:  # the one that every sequence has would hold the last while it reads on
+        yield from map(self.source.read, self.subjects)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
 
 
 def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in", series: str = "") -> DataSource:
@@ -195,7 +216,7 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in", s
     require_choice("phase", phase, PHASES)
     path = Path(path)
     if not path.is_dir():
-        raise DataError(f"{path}: is not a folder; {_EXPECTED}.")
+        raise DataError(f"{path}: is not a folder; {EXPECTED}.")
     folders, ignored = find_subjects(path)
     if folders:
         root = folders[0].parent
@@ -206,11 +227,8 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in", s
         return DataSource(name, kind, path, natural_order(files), *scan, files, ignored=tuple(ignored))
     files, ignored = find_pairs(path)
     if files:
-        kinds = {(format_of(one) or "DICOM").lower() for its in files.values() for one in (*its.images, its.label)[:1]}
-        kind = kinds.pop() if len(kinds) == 1 else "files"
-        numbers = {number for its in files.values() for number in its.numbers} or {0}
-        about = describe_folder(path)
-        channels = about.channels or tuple(f"{number:04d}" for number in sorted(numbers))
+        about, kind = describe_folder(path), kind_of(files)
+        channels = Channels.of(files, about.channels).names
         name, scan = f"{kind}-{path.resolve().name}", (sequence, phase, channels, series)
         return DataSource(
             name,
@@ -224,18 +242,4 @@ def open_source(path: str | Path, sequence: str = "T1DUAL", phase: str = "in", s
             described=next(iter(about.files), None),
         )
     found = "".join(f"\n  {other}" for other in ignored[:20])
-    raise DataError(f"{path}: found no subjects; {_EXPECTED}.{found}")
-
-
-def _numbers(channels: tuple[str, ...]) -> tuple[int, ...]:
-    """Numbers of channels in names of files: those that name them, or their places in ``dataset.json``."""
-    return tuple(int(name) if name.isdecimal() else place for place, name in enumerate(channels))
-
-
-def natural_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Sort names so that numbers in them count as numbers: "2" before "10"."""
-    return tuple(sorted(names, key=lambda name: [(int(p), "") if p.isdigit() else (-1, p) for p in _parts(name)]))
-
-
-def _parts(name: str) -> list[str]:
-    return re.findall(r"[0-9]+|[^0-9]+", name)
+    raise DataError(f"{path}: found no subjects; {EXPECTED}.{found}")

@@ -182,7 +182,7 @@ def _train_and_evaluate(
 
     scores = evaluate(
         model,
-        _read(source, fold.test),
+        source.volumes(fold.test),
         settings.inputs,
         batch_size=settings.batch_size,
         device=device,

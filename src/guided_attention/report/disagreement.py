@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guided_attention.data.source import DataSource, natural_order
+from guided_attention.data.read.names import natural_order
+from guided_attention.data.source import DataSource
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.experiments.label_volumes import masks_path, read_masks
 from guided_attention.experiments.record import record_path
@@ -185,4 +186,4 @@ def masks_side_by_side(
                 )
             found[NAMES[model]] = by_subject[subject][index]
         rows.append(MaskRow(f"{subject}, slice {index}", volume.channel()[index], volume.labels[index], found))
-    return show_side_by_side(rows, results.label)
+    return show_side_by_side(rows, results.label, label_set=source.label_set)

@@ -114,7 +114,7 @@ def live_data(
         "graph": pack(np.frombuffer(exported.graph, np.uint8), "uint8"),
         "weights": WEIGHTS,
         "bytes": [*((runtime_folder() / name).stat().st_size for name in RUNTIME_FILES), len(exported.weights)],
-        "classes": class_list(np.array([exported.classes - 1]))[: exported.classes],
+        "classes": class_list(np.array([exported.classes - 1]), label_set=exported.label_set)[: exported.classes],
         "slices": slices,
         "normalisation": (inputs or InputSettings()).normalisation,
         **_maps(exported),

@@ -17,7 +17,7 @@ from guided_attention.data.labels import BACKGROUND, CHAOS_LABELS, LabelSet, nam
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.files import write_text
 
-__all__ = ["DATASET_JSON", "LABELS_JSON", "Description", "describe_folder", "label_set_for", "write_labels"]
+__all__ = ["DATASET_JSON", "LABELS_JSON", "Description", "describe_folder", "describe_labels", "write_labels"]
 
 LABELS_JSON, DATASET_JSON = "labels.json", "dataset.json"
 
@@ -67,16 +67,30 @@ def describe_folder(folder: str | Path) -> Description:
     return Description(_label_set(path, content[path]), names, ending, tuple(content))
 
 
-def label_set_for(path: str | Path) -> LabelSet:
-    """Return the label set of one label file, by what lies in its folder, or beside it where that is ``labelsTr``."""
+def describe_labels(path: str | Path) -> Description:
+    """Return what is said of one label file: by what lies in its folder, or beside that where it is ``labelsTr``."""
     folder = Path(path).parent
     here = describe_folder(folder)
     above = not here.files and folder.name.lower().startswith("labelst")
-    return describe_folder(folder.parent).label_set if above else here.label_set
+    return describe_folder(folder.parent) if above else here
 
 
 def write_labels(label_set: LabelSet, folder: Path) -> Path:
-    """Write ``labels.json``, so that whoever finds label files there knows what their numbers mean."""
+    """Write ``labels.json``, so that whoever finds label files there knows what their numbers mean.
+
+    Raises
+    ------
+    SettingsError
+        If the folder says already that they mean something else; nothing is written.
+    """
+    there = describe_folder(folder)
+    if there.files and there.label_set != label_set:
+        raise SettingsError(
+            f"{there.files[0]} says that label files there hold {there.label_set}; these hold {label_set}. Write them "
+            "to another folder."
+        )
+    if there.files:
+        return there.files[0]
     content = {
         "labels": dict(sorted(zip(label_set.names, label_set.ids, strict=True), key=lambda pair: pair[1])),
         "colours": dict(zip(label_set.organs, label_set.colours[1:], strict=True)),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["DICOM", "FORMATS", "channel_of", "format_of", "is_label", "stem_of", "subject_name"]
+__all__ = ["DICOM", "FORMATS", "channel_of", "format_of", "is_label", "natural_order", "stem_of", "subject_name"]
 
 #: Endings of the formats that are read; the longer ones first.
 FORMATS = {
@@ -48,3 +49,12 @@ def subject_name(path: str | Path) -> str:
     for ending in ("_image", "_label", "_0000"):
         name = name[: -len(ending)] if name.lower().endswith(ending) else name
     return name
+
+
+def natural_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort names so that numbers in them count as numbers: "2" before "10"."""
+    return tuple(sorted(names, key=lambda name: [(int(p), "") if p.isdigit() else (-1, p) for p in _parts(name)]))
+
+
+def _parts(name: str) -> list[str]:
+    return re.findall(r"[0-9]+|[^0-9]+", name)

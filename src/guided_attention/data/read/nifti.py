@@ -10,7 +10,7 @@ import numpy as np
 
 from guided_attention.data.integrity import Findings, grey_values
 from guided_attention.data.labels import CHAOS_LABELS, LabelSet
-from guided_attention.data.read.described import label_set_for
+from guided_attention.data.read.described import describe_labels
 from guided_attention.data.read.header import TOLERANCE, apart
 from guided_attention.data.read.load import load
 from guided_attention.data.read.names import subject_name
@@ -58,7 +58,7 @@ def read_nifti(
     """
     findings = Findings(subject_name(image_path))
     if label_set is None:
-        label_set = CHAOS_LABELS if label_path is None else label_set_for(label_path)
+        label_set = CHAOS_LABELS if label_path is None else describe_labels(label_path).label_set
     volume = inspect_nifti(image_path, label_path, findings, label_set)
     findings.raise_if_any()
     return volume
