@@ -47,6 +47,10 @@ def predict(network, *images, out):
     main(["predict", str(network), *map(str, images), "--out", str(out), "--no-progress"])
 
 
+def written(out):
+    return sorted(p.name for p in out.iterdir() if p.name != "labels.json")
+
+
 def fails(status, *arguments):
     with pytest.raises(SystemExit) as stopped:
         main([str(a) for a in arguments])
@@ -61,13 +65,13 @@ def test_a_prediction_has_format_and_geometry_of_its_image(network, tmp_path):
         write_dicom(folder / "patient" / f"IM{place}", scan, "T2", z, 80.0)
     nib.save(nib.Nifti1Image(IMAGE.T, np.diag([-1.5, 1.25, 6, 1])), folder / "from_nifti.NII.GZ")
     predict(network, folder, out=out)
-    assert {p.name for p in out.iterdir()} == {
-        "from_nrrd_prediction.nrrd",
+    assert written(out) == [
         "from_mha_prediction.mha",
         "from_mhd_prediction.mha",
         "from_nifti_prediction.nii.gz",
+        "from_nrrd_prediction.nrrd",
         "patient_prediction.nii.gz",
-    }
+    ]
     for ending, path in images.items():
         found = sitk.ReadImage(str(out / f"from_{ending}_prediction.{'nrrd' if ending == 'nrrd' else 'mha'}"))
         given = sitk.ReadImage(str(path))
@@ -91,7 +95,7 @@ def test_a_folder_of_slices_is_one_volume_and_several_series_are_a_choice(networ
     main(["predict", str(network), str(folder), "--out", str(tmp_path / "out"), "--series", "2"])
     printed = capsys.readouterr()
     assert "series 1  T2  4 slices of 20 x 24 is not read" in printed.err
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["patient_prediction.nii.gz"]
+    assert written(tmp_path / "out") == ["patient_prediction.nii.gz"]
 
 
 def test_channels_of_a_folder_are_gathered_and_others_refused(network, network_of_two, tmp_path, capsys):
@@ -102,13 +106,13 @@ def test_channels_of_a_folder_are_gathered_and_others_refused(network, network_o
     said = capsys.readouterr().err
     assert "1 of 2 could not be predicted" in said
     assert "expected 2 channels (T1, T2), each in a file of its own" in said
-    assert [p.name for p in (tmp_path / "two").iterdir()] == ["a_prediction.nrrd"]
+    assert written(tmp_path / "two") == ["a_prediction.nrrd"]
     (tmp_path / "imagesTs").mkdir()
     for path in folder.iterdir():
         path.rename(tmp_path / "imagesTs" / path.name)
     fails(1, "predict", network, tmp_path / "imagesTs", "--out", tmp_path / "one", "--no-progress")
     assert "trained with, 1 (not named), found 2 (0000, 0001)" in capsys.readouterr().err
-    assert [p.name for p in (tmp_path / "one").iterdir()] == ["b_prediction.nrrd"]
+    assert written(tmp_path / "one") == ["b_prediction.nrrd"]
 
 
 def test_a_missing_extra_is_named_and_the_other_volumes_are_done(network, tmp_path, capsys, monkeypatch):
@@ -117,7 +121,7 @@ def test_a_missing_extra_is_named_and_the_other_volumes_are_done(network, tmp_pa
     monkeypatch.setattr("guided_attention.errors.find_spec", lambda name: None)
     fails(1, "predict", network, tmp_path / "images", "--out", tmp_path / "out", "--no-progress")
     assert 'pip install "guided-attention[formats]"' in capsys.readouterr().err
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["b_prediction.nii.gz"]
+    assert written(tmp_path / "out") == ["b_prediction.nii.gz"]
 
 
 def test_both_phases_from_training_to_masks(tmp_path, capsys):
