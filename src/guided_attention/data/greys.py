@@ -1,0 +1,98 @@
+"""Grey values of a volume on a common scale (chapter *From scanner to tensor*)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from guided_attention.errors import DataError, require_choice
+
+__all__ = ["NORMALISATIONS", "Normalisation", "normalise"]
+
+Normalisation = Literal["percentile", "zscore", "minmax", "robust", "halves", "arcsinh", "nonzero", "ct"]
+NORMALISATIONS: tuple[str, ...] = get_args(Normalisation)
+#: Percentiles that become 0 and 1.
+_LOW, _HIGH = 0.5, 99.5
+#: How many times as bright as the median of the body a voxel may be, to count.
+_FENCE = 5
+#: Percentile of half a slice, the brightness of the brightest thing in it.
+_HALF = 99.9
+#: Hounsfield units that become 0 and 1: the usual window for soft tissue, 400 wide about 40.
+_WINDOW = -160.0, 240.0
+
+
+def normalise(image: np.ndarray, how: str = "percentile") -> np.ndarray:
+    """Bring the grey values of one volume to a common scale.
+
+    MR has no units: the same liver is 200 in one subject and 800 in the next. One scale per volume, not per slice,
+    so that an organ keeps its grey from slice to slice. An image of several channels gets one scale for each: call
+    this for every channel.
+
+    Parameters
+    ----------
+    image : ndarray, (D, H, W)
+        The whole volume, of one channel.
+    how : {"percentile", "zscore", "minmax", "robust", "halves", "arcsinh", "nonzero", "ct"}
+        - ``"percentile"``: the 0.5th percentile becomes 0, the 99.5th 1, what lies beyond is clipped (a few very
+          bright voxels do not decide about all others; a stomach full of fluid does).
+        - ``"zscore"``: mean 0, standard deviation 1. ``"minmax"``: 0 to 1.
+        - ``"robust"``: as ``"percentile"``, but the upper percentile is taken of the voxels that are at most five times
+          as bright as the median of the body, which is all that is brighter than half the mean.
+        - ``"halves"``: as ``"percentile"``, but 1 is what the darker half of a slice, left or right, has as its 99.9th
+          percentile, in the median of all slices.
+        - ``"arcsinh"``: the median of the body becomes 1, and arcsinh compresses: nearly linear about 0, a logarithm
+          far above 1, nothing clipped.
+        - ``"nonzero"``: mean 0, standard deviation 1 of the voxels that are not 0, which stay 0: what nnU-Net (Isensee
+          et al. 2021) does with MR whose background was removed.
+        - ``"ct"``: Hounsfield units, which mean the same in every scan: -160 becomes 0, 240 becomes 1, what lies
+          beyond is clipped. Not for MR.
+
+    Returns
+    -------
+    ndarray, float32, (D, H, W)
+        A constant image becomes 0 everywhere, except by ``"ct"``.
+
+    Raises
+    ------
+    SettingsError
+        If ``how`` is unknown.
+    DataError
+        If a value is NaN or infinite.
+    """
+    require_choice("normalisation", how, NORMALISATIONS)
+    image = np.asarray(image, np.float32)
+    if not np.isfinite(image).all():
+        raise DataError("image: expected finite grey values to normalise, found NaN or infinity.")
+    low, scale = _scale(image, how)
+    if scale <= 0:
+        return np.zeros_like(image)
+    scaled = (image - np.float32(low)) / np.float32(scale)
+    if how == "arcsinh":
+        return np.arcsinh(scaled, out=scaled)
+    if how == "nonzero":
+        scaled[image == 0] = 0
+    return np.clip(scaled, 0, 1, out=scaled) if how in ("percentile", "robust", "halves", "ct") else scaled
+
+
+def _scale(image: np.ndarray, how: str) -> tuple[float, float]:
+    """Grey that becomes 0, and the distance from there to the grey that becomes 1."""
+    if how in ("zscore", "nonzero"):
+        counted = image if how == "zscore" else image[image != 0]
+        return (float(counted.mean(dtype=np.float64)), float(counted.std(dtype=np.float64))) if counted.size else (0, 0)
+    if how == "minmax":
+        return float(image.min()), float(image.max()) - float(image.min())
+    if how == "ct":
+        return _WINDOW[0], _WINDOW[1] - _WINDOW[0]
+    low = float(np.percentile(image, _LOW))
+    if how == "percentile":
+        return low, float(np.percentile(image, _HIGH)) - low
+    if how == "halves":
+        middle = (image.shape[2] + 1) // 2
+        halves = [half.reshape(len(image), -1) for half in (image[:, :, :middle], image[:, :, -middle:])]
+        return low, float(np.median(np.min([np.percentile(half, _HALF, axis=1) for half in halves], axis=0))) - low
+    body = image[image - low > (image.mean(dtype=np.float64) - low) / 2]
+    middle = float(np.median(body)) - low if body.size else 0.0
+    if how == "arcsinh":
+        return low, middle
+    return low, float(np.percentile(image[image - low <= _FENCE * middle], _HIGH)) - low

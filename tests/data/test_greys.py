@@ -1,0 +1,163 @@
+"""Normalisation: each against an independent statement in float64; a bright object moves the organs, or does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.transforms import NormalizeIntensity, ScaleIntensityRange
+
+from guided_attention.data import InputSettings, Volume, normalise
+from guided_attention.data.greys import NORMALISATIONS
+from guided_attention.errors import DataError, SettingsError
+
+CLIPPED = ("percentile", "robust", "halves", "ct")
+
+
+def an_image(shape=(5, 20, 16), seed=0) -> np.ndarray:
+    return np.random.default_rng(seed).gamma(2, 100, shape).astype(np.float32)
+
+
+def a_body(bright: bool = False) -> np.ndarray:
+    """Air, an ellipse of fat with two organs in it, (24, 40, 40); and on the left something far brighter."""
+    rng = np.random.default_rng(1)
+    image = rng.rayleigh(4, (24, 40, 40))
+    row, column = np.mgrid[:40, :40] - 19.5
+    image[:, (row / 14) ** 2 + (column / 18) ** 2 < 1] += 150
+    image[:, 14:22, 6:14] += 100
+    image[:, 16:24, 22:26] += 350
+    image += rng.normal(0, 10, image.shape)
+    if bright:
+        image[2:9, 10:24, 27:36] = 2500
+    return image.astype(np.float32)
+
+
+def liver(grey: np.ndarray) -> float:
+    return float(np.median(grey[:, 14:22, 6:14]))
+
+
+def test_percentile():
+    image = np.linspace(-50, 950, 1001, dtype=np.float32).reshape(7, 11, 13)
+    out = normalise(image, "percentile")
+    np.testing.assert_allclose(out.ravel(), np.clip((image.ravel() + 45) / 990, 0, 1), atol=1e-6)
+    assert out.dtype == np.float32
+
+
+def test_zscore_and_minmax():
+    image = an_image()
+    z = normalise(image, "zscore").astype(float)
+    assert (z.mean(), z.std()) == pytest.approx((0, 1), abs=1e-5)
+    m = normalise(image, "minmax")
+    assert (m.min(), m.max()) == (0, 1)
+
+
+def test_robust_leaves_out_what_is_five_times_as_bright_as_the_body():
+    image = a_body(bright=True).astype(np.float64)
+    low = np.percentile(image, 0.5)
+    body = sorted(grey - low for grey in image.ravel() if grey - low > (image.mean() - low) / 2)
+    fence = low + 5 * (body[(len(body) - 1) // 2] + body[len(body) // 2]) / 2
+    assert 600 < fence < 2500
+    high = np.percentile(image[image <= fence], 99.5)
+    expected = np.clip((image - low) / (high - low), 0, 1)
+    np.testing.assert_allclose(normalise(a_body(bright=True), "robust"), expected, atol=1e-4)
+
+
+def test_robust_is_percentile_where_nothing_stands_out():
+    image = np.random.default_rng(0).uniform(50, 150, (4, 20, 20)).astype(np.float32)
+    np.testing.assert_array_equal(normalise(image, "robust"), normalise(image, "percentile"))
+
+
+@pytest.mark.parametrize("columns", [40, 39])
+def test_halves_takes_the_darker_half_of_the_median_slice(columns):
+    image = a_body(bright=True)[..., :columns]
+    low, middle = np.percentile(image.astype(float), 0.5), -(-columns // 2)
+    highest = []
+    for one in image.astype(float):
+        highest.append(min(np.percentile(one[:, :middle], 99.9), np.percentile(one[:, columns - middle :], 99.9)))
+    expected = np.clip((image - low) / (np.median(highest) - low), 0, 1)
+    np.testing.assert_allclose(normalise(image, "halves"), expected, atol=1e-5)
+
+
+def test_arcsinh_makes_the_median_of_the_body_its_unit():
+    image = a_body().astype(np.float64)
+    low = np.percentile(image, 0.5)
+    x = (image - low) / (np.median(image[image > (image.mean() + low) / 2]) - low)
+    np.testing.assert_allclose(normalise(a_body(), "arcsinh"), np.log(x + np.sqrt(x * x + 1)), atol=1e-5)
+
+
+def test_nonzero_is_that_of_monai():
+    image = an_image()
+    image[:, :4] = 0
+    expected = NormalizeIntensity(nonzero=True, dtype=np.float64)(image)
+    found = normalise(image, "nonzero")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert not found[:, :4].any()
+
+
+def test_ct_is_a_window_of_hounsfield_units():
+    hounsfield = np.linspace(-1024, 3071, 4096, dtype=np.float32).reshape(16, 16, 16)
+    window = ScaleIntensityRange(-160, 240, 0, 1, clip=True, dtype=np.float64)
+    np.testing.assert_allclose(normalise(hounsfield, "ct"), window(hounsfield), atol=1e-6)
+    assert (normalise(np.full((2, 3, 3), 40.0), "ct") == 0.5).all()
+
+
+@pytest.mark.parametrize("how", [how for how in NORMALISATIONS if how != "ct"])
+def test_units_of_the_scanner_do_not_matter(how):
+    image = an_image()
+    other = 3 * image if how == "nonzero" else 3 * image + 100  # which is nowhere 0
+    np.testing.assert_allclose(normalise(image, how), normalise(other, how), atol=2e-4)
+    before = image.copy()
+    normalise(image, how)
+    np.testing.assert_array_equal(image, before)
+    assert not normalise(np.full((2, 3, 3), 7.0), how).any()
+    assert not normalise(np.zeros((2, 3, 3)), how).any()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    how=st.sampled_from([how for how in NORMALISATIONS if how != "nonzero"]),
+    values=st.lists(st.integers(-1000, 3000), min_size=12, max_size=12),
+)
+def test_brighter_stays_brighter(how, values):
+    """Whatever the numbers are: finite, in the same order, and between 0 and 1 where it is said to be clipped."""
+    image = np.array(values, np.float32).reshape(2, 2, 3)
+    found = normalise(image, how)
+    assert found.dtype == np.float32
+    assert found.shape == image.shape
+    assert np.isfinite(found).all()
+    assert (np.diff(found.ravel()[np.argsort(image, axis=None)]) >= 0).all()
+    assert how not in CLIPPED or (found.min() >= 0 and found.max() <= 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "fooled"), [("percentile", True), ("zscore", True), ("robust", False), ("halves", False)]
+)
+def test_something_bright_moves_the_organs_or_not(how, fooled):
+    """By more than a third of the distance to fat, or by less than a tenth."""
+    clean, bright = normalise(a_body(), how), normalise(a_body(bright=True), how)
+    contrast = liver(clean) - np.median(clean[:, 30:33, 15:25])
+    moved = abs(liver(bright) - liver(clean)) / contrast
+    assert moved > 1 / 3 if fooled else moved < 0.1
+
+
+def test_an_organ_keeps_its_grey_from_slice_to_slice():
+    """One scale for all slices: a bright slice beside a dark one is still brighter."""
+    image = np.concatenate([a_body(), 0.5 * a_body()])
+    for how in NORMALISATIONS:
+        assert liver(normalise(image, how)[:24]) > liver(normalise(image, how)[24:]) or how == "ct"
+
+
+def test_errors():
+    with pytest.raises(SettingsError, match="normalisation='max'"):
+        normalise(an_image(), "max")
+    image = an_image()
+    image[0, 0, 0] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        normalise(image)
+
+
+@pytest.mark.parametrize("how", NORMALISATIONS)
+def test_settings_take_each(how):
+    volume = Volume(a_body(), None, (7.0, 1.5, 1.5), "1")
+    np.testing.assert_array_equal(InputSettings(40, normalisation=how).prepare(volume).image, normalise(a_body(), how))
