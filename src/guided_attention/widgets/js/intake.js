@@ -88,6 +88,13 @@ function mean(values) {
   return values.reduce((a, b) => a + b, 0) / values.length;
 }
 
+// Of what is brighter than half the mean; 0 of nothing.
+function bodyMedian(grey) {
+  const half = grey.length ? mean(grey) / 2 : 0;
+  const body = grey.filter((value) => value > half);
+  return body.length ? percentile(body.sort(), 50) : 0;
+}
+
 // Grey that becomes 0, and the distance from there to the grey that becomes 1: data/greys.py says what each is.
 function scaleOf(values, how, columns) {
   const at = (some, percent) => percentile(Float32Array.from(some).sort(), percent);
@@ -105,11 +112,15 @@ function scaleOf(values, how, columns) {
     const sides = [(column) => column < middle, (column) => column >= columns - middle];
     return [low, Math.min(...sides.map((side) => at(values.filter((_, i) => side(i % columns)), 99.9))) - low];
   }
-  const half = (mean(values) - low) / 2;
-  const body = values.filter((value) => value - low > half);
-  const middle = body.length ? at(body, 50) - low : 0;
+  let counted = values.map((value) => value - low);
+  let middle = bodyMedian(counted);
   if (how === "arcsinh") return [low, middle];
-  return [low, at(values.filter((value) => value - low <= 5 * middle), 99.5) - low];
+  for (;;) {
+    const kept = counted.filter((value) => value <= 4.5 * middle);
+    if (kept.length === counted.length) return [low, counted.length ? at(counted, 99.5) : 0];
+    counted = kept;
+    middle = bodyMedian(kept);
+  }
 }
 
 // The scale of greys that the network was trained with, from this slice alone.
