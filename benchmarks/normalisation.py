@@ -1,13 +1,15 @@
 """Which normalisation keeps the organs' greys where they are when something bright lies beside them.
 
-    python -m benchmarks.normalisation greys --data PATH/chaos_t2spir --out benchmarks/normalisation.json
-    python -m benchmarks.normalisation train --data PATH/chaos_t2spir --out benchmarks/normalisation.json
+    python -m benchmarks.normalisation greys --data PATH/chaos_t2spir --out results/normalisation.json
+    python -m benchmarks.normalisation train --data PATH/chaos_t2spir --out results/normalisation.json
+    python -m benchmarks.normalisation test --data PATH/chaos_t2spir --out results/normalisation.json --records FILE ...
 
-Both look at the training and validation subjects of one fold alone, so that its test subjects have no part in the
-choice. Into each scan bright ellipsoids are painted, which leave the voxels of the organs as they are. ``greys`` trains
-nothing: it says how far the organs' medians vary and move, and how well greys alone tell organs apart. ``train`` trains
-a small network on two thirds of these subjects and scores the other third, three times over. Each result is written as
-soon as it is there, and the same command goes on after an interruption.
+The first two look at the training and validation subjects of one fold alone, so that its test subjects have no part in
+the choice. Into each scan bright ellipsoids are painted, which leave the voxels of the organs as they are. ``greys``
+trains nothing: it says how far the organs' medians vary and move, and how well greys alone tell organs apart. ``train``
+trains a small network on two thirds of these subjects and scores the other third, three times over. ``test`` comes
+last: it adds the scores of the fold's test subjects from the records of whole runs, before the choice and after it.
+Each result is written as soon as it is there, and the same command goes on after an interruption.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from guided_attention.data.greys import NORMALISATIONS
 from guided_attention.data.volume import ORGANS
 from guided_attention.evaluation.overlap import dice
 from guided_attention.evaluation.predict import predict_volume
+from guided_attention.experiments import read_record
 from guided_attention.files import read_json, write_text
 from guided_attention.models import build_model
 from guided_attention.progress import progress_bar
@@ -186,6 +189,20 @@ def score(model: nn.Module, volume: Volume, inputs: InputSettings) -> list[float
     return [float(dice(labels == k, volume.labels == k)) for k in range(1, len(ORGANS) + 1)]
 
 
+def tested(path: Path) -> dict[str, Any]:
+    """What a record says of its test subjects."""
+    record = read_record(path)
+    return {
+        "model": record.model.name,
+        "preset": record.preset,
+        "fold": record.split.fold,
+        "seed": record.seed,
+        "normalisation": record.settings["inputs"]["normalisation"],
+        "dice": {s.subject: [organ.dsc for organ in s.organs] for s in record.scores},
+        "provenance": asdict(record.provenance),
+    }
+
+
 def table(found: dict[str, Any]) -> str:
     """What has been measured, for reading."""
     cases = ("clean", *OBJECTS)
@@ -198,13 +215,16 @@ def table(found: dict[str, Any]) -> str:
         rows = [row["dice"] for row in found["trainings"] if row["trained"] == name]
         means = (np.mean([scores for row in rows for scores in row[c].values()]) for c in cases)
         lines.append(f"{name:20} {len(rows):8} " + " ".join(f"{mean:10.3f}" for mean in means))
+    for row in found["tests"]:
+        scores = ", ".join(f"{subject} {np.mean(dsc):.3f}" for subject, dsc in row["dice"].items())
+        lines.append(f"{row['model']}, {row['preset']}, {row['normalisation']}: {scores}")
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what the file lacks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=("greys", "train"))
+    parser.add_argument("what", choices=("greys", "train", "test"))
     parser.add_argument("--data", required=True, help="as for `guided-attention train`")
     parser.add_argument("--out", type=Path, required=True, help="JSON file; what it holds is not measured again")
     parser.add_argument("--fold", type=int, default=0, help="its test subjects are left out")
@@ -212,6 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--parts", type=int, nargs="+", default=[0, 1, 2], help="thirds of the subjects to score")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--records", type=Path, nargs="+", default=[], help="records of runs, for test")
     chosen_by = parser.parse_args(arguments)
     source = open_source(chosen_by.data)
     volumes = chosen(source, chosen_by.fold)
@@ -223,11 +244,14 @@ def main(arguments: list[str] | None = None) -> None:
         "objects": {name: asdict(o) for name, o in OBJECTS.items()},
     }
     about = json.loads(json.dumps(about))  # as it is read again: tuples are lists
-    found = read_json(chosen_by.out) if chosen_by.out.exists() else {**about, "greys": [], "trainings": []}
+    found = read_json(chosen_by.out) if chosen_by.out.exists() else {**about, "greys": [], "trainings": [], "tests": []}
     if any(found[name] != value for name, value in about.items()):
         raise SystemExit(
             f"{chosen_by.out} was made of other data, another fold, network or objects: give another file."
         )
+    if chosen_by.what == "test":
+        found["tests"] = [tested(path) for path in chosen_by.records]
+        write_text(chosen_by.out, json.dumps(found, indent=1) + "\n")
     steps = list(missing(found, chosen_by))
     for step in progress_bar(steps):
         if chosen_by.what == "greys":
@@ -239,7 +263,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def missing(found: dict[str, Any], wanted: argparse.Namespace) -> Iterator[tuple]:
-    """Arguments of what is still to do."""
+    """Arguments of what is still to measure."""
+    if wanted.what == "test":
+        return
     if wanted.what == "greys":
         there = {row["normalisation"] for row in found["greys"]}
         yield from ((name,) for name in wanted.names or NORMALISATIONS if name not in there and name != "ct")

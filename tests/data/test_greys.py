@@ -14,7 +14,7 @@ from guided_attention.data import InputSettings, Volume, normalise
 from guided_attention.data.greys import NORMALISATIONS
 from guided_attention.errors import DataError, SettingsError
 
-CLIPPED = ("percentile", "robust", "halves", "ct")
+CLIPPED = ("percentile", "halves", "ct")
 
 
 def an_image(shape=(5, 20, 16), seed=0) -> np.ndarray:
@@ -67,13 +67,22 @@ def test_robust_leaves_out_what_is_far_brighter_than_the_body():
         grey, rounds = kept, rounds + 1
     assert rounds > 1  # without the brightest the median is a smaller one
     assert 550 < 4.5 * statistics.median(body) < 900  # organs count, nearly all of the object does not
-    expected = np.clip((image - np.percentile(image, 0.5)) / np.percentile(grey, 99.5), 0, 1)
-    np.testing.assert_allclose(normalise(a_body(bright=True), "robust"), expected, atol=1e-4)
+    x = (image - np.percentile(image, 0.5)) / np.percentile(grey, 99.5)
+    found = normalise(a_body(bright=True), "robust")
+    np.testing.assert_allclose(found, np.log(x + np.sqrt(x * x + 1)), atol=1e-4)
 
 
-def test_robust_is_percentile_where_nothing_stands_out():
+def test_robust_has_the_unit_of_percentile_where_nothing_stands_out():
     image = np.random.default_rng(0).uniform(50, 150, (4, 20, 20)).astype(np.float32)
-    np.testing.assert_allclose(normalise(image, "robust"), normalise(image, "percentile"), atol=1e-6)
+    low, high = np.percentile(image.astype(float), (0.5, 99.5))
+    np.testing.assert_allclose(np.sinh(normalise(image, "robust")), (image - low) / (high - low), atol=1e-5)
+
+
+def test_robust_tells_apart_what_it_leaves_out():
+    image = a_body(bright=True)
+    order = np.argsort(image, axis=None)[-100:]
+    assert (np.diff(normalise(image, "robust").ravel()[order]) > 0).all()
+    assert len(np.unique(normalise(image, "percentile").ravel()[order])) == 1
 
 
 @pytest.mark.parametrize("columns", [40, 39])

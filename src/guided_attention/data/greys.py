@@ -38,13 +38,13 @@ def normalise(image: np.ndarray, how: str = "percentile") -> np.ndarray:
         - ``"percentile"``: the 0.5th percentile becomes 0, the 99.5th 1, what lies beyond is clipped (a few very
           bright voxels do not decide about all others; a stomach full of fluid does).
         - ``"zscore"``: mean 0, standard deviation 1. ``"minmax"``: 0 to 1.
-        - ``"robust"``: as ``"percentile"``, but the upper percentile is taken without the voxels that are more than 4.5
-          times as bright as the median of the body, which is all that is brighter than half the mean. Without them
-          mean and median are smaller, so this is repeated until nothing more is left out.
+        - ``"robust"``: the 0.5th percentile becomes 0. The unit is the 99.5th percentile without the voxels that are
+          more than 4.5 times as bright as the median of the body, which is all that is brighter than half the mean;
+          without them mean and median are smaller, so this is repeated until nothing more is left out. Then arcsinh:
+          nearly linear to about 1, a logarithm far above, so what was left out is still told apart.
         - ``"halves"``: as ``"percentile"``, but 1 is what the darker half of a slice, left or right, has as its 99.9th
           percentile, in the median of all slices.
-        - ``"arcsinh"``: the median of the body becomes 1, and arcsinh compresses: nearly linear about 0, a logarithm
-          far above 1, nothing clipped.
+        - ``"arcsinh"``: the median of the body is the unit; arcsinh follows, and so bends the greys of organs, too.
         - ``"nonzero"``: mean 0, standard deviation 1 of the voxels that are not 0, which stay 0: what nnU-Net (Isensee
           et al. 2021) does with MR whose background was removed.
         - ``"ct"``: Hounsfield units, which mean the same in every scan: -160 becomes 0, 240 becomes 1, what lies
@@ -70,11 +70,11 @@ def normalise(image: np.ndarray, how: str = "percentile") -> np.ndarray:
     if scale <= 0:
         return np.zeros_like(image)
     scaled = (image - np.float32(low)) / np.float32(scale)
-    if how == "arcsinh":
+    if how in ("robust", "arcsinh"):
         return np.arcsinh(scaled, out=scaled)
     if how == "nonzero":
         scaled[image == 0] = 0
-    return np.clip(scaled, 0, 1, out=scaled) if how in ("percentile", "robust", "halves", "ct") else scaled
+    return np.clip(scaled, 0, 1, out=scaled) if how in ("percentile", "halves", "ct") else scaled
 
 
 def _scale(image: np.ndarray, how: str) -> tuple[float, float]:

@@ -128,9 +128,9 @@ export function normalise(values, how, columns) {
   const [low, scale] = scaleOf(values, how, columns);
   if (!(scale > 0)) throw new FileProblem("All pixels of this picture are equally grey: there is nothing to see.");
   const scaled = values.map((value) => (value - low) / scale);
-  if (how === "arcsinh") return scaled.map(Math.asinh);
+  if (how === "arcsinh" || how === "robust") return scaled.map(Math.asinh);
   if (how === "nonzero") return scaled.map((value, i) => (values[i] === 0 ? 0 : value));
-  return ["percentile", "robust", "halves", "ct"].includes(how) ? scaled.map((value) => Math.max(0, Math.min(1, value))) : scaled;
+  return ["percentile", "halves", "ct"].includes(how) ? scaled.map((value) => Math.max(0, Math.min(1, value))) : scaled;
 }
 
 export function toInput(picture, size, how) {
