@@ -7,28 +7,32 @@ from collections.abc import Callable, Sequence
 
 from guided_attention.teaching.feedback import Feedback, checker, mistake
 
-__all__ = ["check_first_loss", "check_patient_rate", "check_weight_for_sum"]
+__all__ = ["check_blind_loss", "check_patient_rate", "check_weight_for_sum"]
 
 
 @checker
-def check_first_loss(first_loss: Callable[[int, int], float]) -> Feedback:
-    """Check the loss of an untrained network, ``first_loss(classes, predictions)``."""
-    for classes, predictions in ((5, 8), (2, 1), (3, 4)):
-        found, shrug = first_loss(classes, predictions), math.log(classes)
+def check_blind_loss(blind_loss: Callable[[Sequence[float], int], float]) -> Feedback:
+    """Check the best loss without looking at the image, ``blind_loss(shares, predictions)``; shares add up to 1."""
+    for shares, predictions in (((0.9, 0.06, 0.01, 0.01, 0.02), 8), ((0.5, 0.5), 1), ((0.7, 0.3, 0.0), 4)):
+        found = blind_loss(shares, predictions)
+        blind = -sum(p * math.log(p) for p in shares if p)
         known = {
-            f"{found:.2f} is the loss of one prediction; eq. 10 adds up all of them.": shrug,
+            f"{found:.2f} is for one prediction; eq. 10 adds up all of them.": blind,
             f"{found:.2f} is in bits; cross-entropy in PyTorch uses the natural logarithm.": predictions
-            * math.log2(classes),
-            f"{found:.2f} is {classes} ln {predictions}: classes and predictions have changed places.": classes
-            * math.log(predictions),
+            * blind
+            / math.log(2),
+            f"{found:.2f} is what classes of equal share cost; here background is nearly everything.": predictions
+            * math.log(len(shares)),
+            f"{found:.2f} always bets on the largest class, and pays for no miss.": -predictions
+            * math.log(max(shares)),
         }
         otherwise = (
-            f"{found:.2f} for {classes} classes and predictions: {predictions}. What does -ln(1/{classes}) cost, and "
-            "how often is it paid?"
+            f"{found:.3g} for shares {shares} and predictions: {predictions}. Say the share of each class as its "
+            "probability: what does a pixel of class k cost, how often does it come, and what if it never comes?"
         )
-        if why := mistake(found, predictions * shrug, known, otherwise):
+        if why := mistake(found, predictions * blind, known, otherwise):
             return Feedback(False, why)
-    return Feedback(True, "One shrug costs ln K; the network shrugs once for each prediction.")
+    return Feedback(True, "Below this line a network has begun to look at the image.")
 
 
 @checker

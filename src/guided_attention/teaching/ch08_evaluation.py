@@ -9,37 +9,36 @@ import numpy as np
 
 from guided_attention.teaching.feedback import Feedback, checker, mistake
 
-__all__ = ["check_dice", "check_msd_both", "check_shell_dice"]
+__all__ = ["check_msd_both", "check_shell_dice", "check_slice_dice"]
 
 
 @checker
-def check_dice(my_dice: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
-    """Check a Dice coefficient of boolean arrays, ``my_dice(pred, ref)``."""
-    a, b, c = np.zeros((3, 2, 4, 4), bool)
-    a[:, :, :2] = True  # 16 voxels
-    b[:, :, 1] = True  # 8 voxels, all of them in a
-    c[0] = True  # 16 voxels, 8 of them in a and 4 in b
-    for pred, ref, common in ((a, b, 8), (b, c, 4), (a, a, 16)):
-        found, both = my_dice(pred.copy(), ref.copy()), int(pred.sum() + ref.sum())
-        known = {
-            f"{found:.2f} is intersection over union (Jaccard); Dice divides by the sum of both sizes.": common
-            / (both - common),
-            f"{found:.2f} is half of it: eq. 12 counts the common voxels twice.": common / both,
-        }
-        otherwise = (
-            f"{found:.3f} for {pred.sum()} and {ref.sum()} voxels with {common} in common; expected 2 * {common} / "
-            f"{both} = {2 * common / both:.3f}."
-        )
-        if why := mistake(found, 2 * common / both, known, otherwise):
-            return Feedback(False, why)
-    nothing = np.zeros_like(a)
-    if my_dice(nothing, a) != 0:
-        return Feedback(False, f"An organ that was missed scores {my_dice(nothing, a)}; nothing overlaps, so it is 0.")
+def check_slice_dice(slice_dice: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
+    """Check a Dice coefficient averaged over slices, ``slice_dice(pred, ref)`` for boolean arrays (D, H, W)."""
+    pred, ref = np.zeros((2, 7, 4, 8), bool)
+    ref[1:4, :, :4] = True  # 16 pixels each
+    ref[[0, 4], 0, :2] = True  # the ends, which nobody found
+    pred[1:3, :, :4] = True
+    pred[3, :, 3:7] = True  # a quarter of it
+    pred[5, :2] = True  # a slice too many; slice 6 has nothing
+    found, total = slice_dice(pred.copy(), ref.copy()), 1.0 + 1.0 + 0.25
+    volume = 2 * float((pred & ref).sum()) / float(pred.sum() + ref.sum())
+    known = {
+        f"{found:.3f} is the Dice coefficient of the volume; take one for each slice, and their mean.": volume,
+        f"{found:.3f} counts a slice without organ and without prediction as 0; nobody can fail there.": total / 7,
+        f"{found:.3f} counts a slice without organ and without prediction as 1: praise for nothing.": (total + 1) / 7,
+        f"{found:.3f} leaves out the slice that has only a prediction: an error that costs nothing.": total / 5,
+        f"{found:.3f} leaves out the slices without a prediction: missing would cost nothing.": total / 4,
+        f"{found:.3f} is the mean over slices that have both; what was missed or invented whole is gone.": total / 3,
+    }
+    otherwise = f"{found:.3f} for slices of DSC 0, 1, 1, 0.25, 0, 0 and an empty one; expected {total / 6:.3f}."
+    if why := mistake(found, total / 6, known, otherwise):
+        return Feedback(False, why)
     with np.errstate(all="ignore"):
-        absent = my_dice(nothing, nothing)
+        absent = slice_dice(np.zeros_like(ref), np.zeros_like(ref))
     if not math.isnan(absent):
         return Feedback(False, f"Absent from both gave {absent}: neither a success nor a failure, but NaN.")
-    return Feedback(True, "Overlap, edge cases and all.")
+    return Feedback(True, "Now you know what a mean over slices rewards, and what it punishes.")
 
 
 @checker

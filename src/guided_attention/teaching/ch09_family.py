@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from guided_attention.teaching.feedback import Feedback, checker, mistake
 
-__all__ = ["check_channel_mask", "check_field", "check_map_mebibytes", "check_silence"]
+__all__ = ["check_budget", "check_field", "check_map_mebibytes", "check_silence"]
 
 Layer = tuple[int, int, int]
 
@@ -40,36 +40,45 @@ def check_field(field: Callable[[Sequence[Layer]], int]) -> Feedback:
 
 
 @checker
-def check_channel_mask(weigh: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
-    """Check the mask of DAF at work, ``weigh(scores, fused)``: both and the result are (B, C, h, w)."""
+def check_budget(budget: Callable[[Tensor], int]) -> Feedback:
+    """Check who shares a budget, ``budget(weights)``: the axis along which weights add up to 1 everywhere, or -1."""
     generator = torch.Generator().manual_seed(0)
-    for shape in ((2, 4, 3, 5), (1, 3, 2, 2)):
-        scores, fused = torch.randn(2, *shape, generator=generator, dtype=torch.float64)
-        found, mask = weigh(scores.clone(), fused.clone()), scores.softmax(1)
-        if found.shape != fused.shape:
-            return Feedback(
-                False, f"The result is {tuple(found.shape)}; it should be (B, C, h, w) = {tuple(fused.shape)}."
-            )
-        everywhere = scores.flatten(2).softmax(2).view_as(scores)
-        known = {
-            "This is the mask; it still has to multiply the fused features.": mask,
-            "You added the fused features again; DAF only multiplies.": mask * fused + fused,
-            "The softmax ran over the positions: each channel adds up to 1, where each position should.": everywhere
-            * fused,
-            "The softmax ran over the batch: one image now changes another. Channels are dimension 1.": scores.softmax(
-                0
-            )
-            * fused,
-            "The softmax ran over the rows of the map; channels are dimension 1.": scores.softmax(2) * fused,
-            "The softmax ran over the columns of the map; channels are dimension 1.": scores.softmax(3) * fused,
-            "A sigmoid weighs each channel by itself; a softmax makes them compete for a sum of 1.": scores.sigmoid()
-            * fused,
-        }
-        off = (found - mask * fused).abs().max().item()
-        otherwise = f"The result is off by up to {off:.2g}. Softmax over dimension 1, then multiply."
-        if why := mistake(found, mask * fused, known, otherwise):
-            return Feedback(False, why)
-    return Feedback(True, "At each position the channels share a weight of 1.")
+    scores, asks = torch.randn(2, 5, 3, 4, generator=generator), torch.randn(2, 12, 12, generator=generator)
+    by_position = asks.softmax(2)
+    uneven = scores.softmax(1) * torch.tensor([0.5, 1.5]).view(2, 1, 1, 1)  # adds up to 1 on average only
+    cases: list[tuple[str, Tensor, int, str]] = [
+        ("DAF's mask", scores.softmax(1), 1, "At each position the channels, axis 1, share it."),
+        (
+            "position attention",
+            by_position,
+            2,
+            "Row j holds what j attends to: the answers, axis 2, share it. (On average a square map adds up to 1 along "
+            "both axes; it must hold at every place.)",
+        ),
+        ("its transpose", by_position.mT, 1, "Now the answers are axis 1; which axis it is, only sums can tell."),
+        ("a gate", scores[:, :1].sigmoid(), -1, "A gate may be open everywhere: no axis adds up to 1."),
+        (
+            "weights that add up to 1 as a whole",
+            scores.flatten().softmax(0).view_as(scores),
+            -1,
+            "No single axis does.",
+        ),
+        ("weights that add up to 1 on average", uneven, -1, "It must hold at every place, not in the mean."),
+        (
+            "many channels",
+            torch.rand(1, 4096, 2, 2, generator=generator).softmax(1),
+            1,
+            "Allow for float32's rounding.",
+        ),
+    ]
+    for name, weights, expected, why in cases:
+        found = budget(weights.clone())
+        if found == expected - weights.ndim and expected > 0:
+            return Feedback(False, f"{name}: {found} counts from the end; -1 already means none, so count from 0.")
+        if found != expected:
+            shape = tuple(weights.shape)
+            return Feedback(False, f"{name}, shape {shape}: gave {found:g}, expected {expected}. {why}")
+    return Feedback(True, "Ask of every attention who competes with whom: the shape does not say it, the sums do.")
 
 
 @checker

@@ -8,7 +8,7 @@ import numpy as np
 
 from guided_attention.teaching.feedback import Feedback, checker, mistake
 
-__all__ = ["check_half_of_the_attention", "check_times_chance"]
+__all__ = ["check_half_of_the_attention", "check_reach"]
 
 
 @checker
@@ -32,19 +32,29 @@ def check_half_of_the_attention(half: Callable[[np.ndarray], int]) -> Feedback:
 
 
 @checker
-def check_times_chance(times: Callable[[np.ndarray, np.ndarray], float]) -> Feedback:
-    """Check how much more attention a mask gets than its size explains, ``times(row, mask)``; 1 means no more."""
-    row = np.array([[0.1, 0.4], [0.3, 0.2]])
-    for mask in (np.array([[False, True], [False, True]]), np.array([[True, False], [False, False]])):
-        found, share, part = times(row.copy(), mask.copy()), float(row[mask].sum()), float(mask.mean())
+def check_reach(reach: Callable[[np.ndarray, tuple[int, int]], float]) -> Feedback:
+    """Check how far away attention lies on average, ``reach(row, position)``, in positions; the row is (h, w)."""
+    row = np.array([[0.1, 0.0, 0.0, 0.3], [0.0, 0.2, 0.0, 0.0], [0.0, 0.0, 0.0, 0.4]])
+    for position in ((1, 1), (0, 3), (2, 0)):
+        found, offsets = reach(row.copy(), position), np.indices(row.shape) - np.reshape(position, (2, 1, 1))
+        distance = np.hypot(*offsets)
+        expected = float((row * distance).sum())
+        swapped = np.hypot(*(np.indices(row.shape) - np.reshape(position[::-1], (2, 1, 1))))
+        loudest = float(distance.ravel()[row.argmax()])
         known = {
-            f"{found:.3g} is the mask's share of the attention; its share of the picture is {part:g}. Divide.": share,
-            f"{found:.3g} is the mean weight inside; compare it with the mean weight of the whole picture.": float(
-                row[mask].mean()
+            "The position is (row, column); you took it as (column, row).": float((row * swapped).sum()),
+            "This is the mean distance of all positions; each counts as much as it is attended to.": float(
+                distance.mean()
             ),
-            "Upside down: above 1 should mean more attention than the size explains.": part / share,
+            "This is the mean over the positions that get any weight; weigh them.": float(distance[row > 0].mean()),
+            "This is how far the loudest position is; the others have their weights, too.": loudest,
+            "Distances are straight, not along rows and columns.": float((row * np.abs(offsets).sum(0)).sum()),
+            "This is the mean of squares; take each root before the mean.": float((row * distance**2).sum()),
+            "This is the root of the mean square; take each root before the mean.": float(
+                np.sqrt((row * distance**2).sum())
+            ),
         }
-        otherwise = f"{found:g}, expected {share / part:g}: {share:.0%} of the attention on {part:.0%} of the picture."
-        if why := mistake(found, share / part, known, otherwise):
+        otherwise = f"reach(row, {position}) gave {found:.3f}, expected {expected:.3f}."
+        if why := mistake(found, expected, known, otherwise):
             return Feedback(False, why)
-    return Feedback(True, "Its share of the attention over its share of the picture.")
+    return Feedback(True, "A mean of distances, each with the weight that it is attended with.")

@@ -9,36 +9,34 @@ import numpy as np
 
 from guided_attention.teaching.feedback import Feedback, checker, mistake
 
-__all__ = ["check_atlas_share", "check_two_steps"]
-
-Map = Callable[[np.ndarray], np.ndarray]
+__all__ = ["check_atlas_share", "check_strangers"]
 
 
 @checker
-def check_two_steps(two_steps: Callable[[np.ndarray, np.ndarray, Map, Map], np.ndarray]) -> Feedback:
-    """Check the data flow of a guided scale, ``two_steps(raw, fused, attend, gate)``, on arrays of one channel."""
-    raw, fused = np.full((2, 2), 1.0), np.full((2, 2), 2.0)
-    found = two_steps(raw, fused, lambda x: x, lambda x: x)
-    if found.shape != raw.shape:
-        return Feedback(False, f"shape {found.shape}, expected {raw.shape}: nothing is summed over positions.")
-    value = float(found.flat[0])
-    known = {
-        9.0: "9 is the product of step 1. Build the input of step 2 from it, and go on.",
-        81.0: "81: step 2 got the product itself, not the raw features beside the product times the fused ones.",
-        324.0: "324: the raw features are missing from the input of step 2.",
-        121.0: "121: the fused features and the product were added; multiply them.",
-        100.0: "100: the product of step 1 has not met the fused features.",
-        19.0: "19: step 2 was attended to and not gated, or the other way round; both steps have both.",
-        49.0: "49: step 1 was attended to and not gated; both steps have both.",
-    }
-    if value in known:
-        return Feedback(False, known[value])
-    if not np.allclose(found, 361):
-        return Feedback(False, f"{value:g}, expected 361: A1 = 3 * 3, then 1 + 9 * 2 = 19, then 19 * 19.")
-    halved = float(two_steps(raw, fused, lambda x: x, lambda x: x / 2).flat[0])
-    if not math.isclose(halved, 50.0):
-        return Feedback(False, f"With a gate of half its input: {halved:g}, expected 50. Use `gate` in both steps.")
-    return Feedback(True, "Attend, gate, let the product choose from the fused features, and again.")
+def check_strangers(strangers: Callable[[np.ndarray], np.ndarray]) -> Feedback:
+    """Check a swap between subjects, ``strangers(subject)``: for each slice the index of another subject's slice."""
+    for subject in ([0, 0, 1, 1], [7, 3, 7, 3, 5], [2, 1, 1, 0, 2, 0, 2, 1], [4, 4, 4, 9, 8, 9]):
+        of, call = np.array(subject), f"strangers({subject})"
+        found = strangers(of.copy())
+        if found.shape != of.shape:
+            return Feedback(
+                False, f"{call} has shape {found.shape}; one index for each of the {len(of)} slices, please."
+            )
+        if found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= len(of):
+            return Feedback(False, f"{call} gave {found.tolist()}; expected indices from 0 to {len(of) - 1}.")
+        if (own := np.flatnonzero(found == np.arange(len(of)))).size:
+            return Feedback(False, f"{call}: slice {own[0]} keeps its own gate; then nothing is tested there.")
+        if (same := np.flatnonzero(of[found] == of)).size:
+            first = int(same[0])
+            return Feedback(
+                False, f"{call}: slice {first} gets that of slice {found[first]}, the same subject; it is no stranger."
+            )
+        if len(set(found.tolist())) < len(of):
+            return Feedback(
+                False,
+                f"{call} gave {found.tolist()}: some gates are used twice. Make it a permutation.",
+            )
+    return Feedback(True, "Every slice has a stranger's gate, and every gate is used once.")
 
 
 @checker

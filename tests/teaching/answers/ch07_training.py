@@ -5,8 +5,9 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch.distributions import Categorical
 
-from guided_attention.teaching import check_first_loss, check_patient_rate, check_weight_for_sum
+from guided_attention.teaching import check_blind_loss, check_patient_rate, check_weight_for_sum
 
 
 def halving(dices, patience, *, late=0, equal_is_better=False, forget_best=False, no_restart=False):
@@ -30,15 +31,22 @@ def counted(dices, patience):
     return torch.tensor(rate)
 
 
+def blind(shares, predictions):
+    p = np.array(shares)[np.array(shares) > 0]
+    return -predictions * (p * np.log(p)).sum()
+
+
 ANSWERS = {
-    check_first_loss: (
-        [lambda k, n: n * math.log(k), lambda k, n: sum(-math.log(1 / k) for _ in range(n))],
+    check_blind_loss: (
+        [blind, lambda shares, n: n * Categorical(torch.tensor(shares, dtype=torch.float64)).entropy()],
         [
-            (lambda k, n: math.log(k), "adds up all"),
-            (lambda k, n: n * math.log2(k), "bits"),
-            (lambda k, n: k * math.log(n), "changed places"),
-            (lambda k, n: 8 * math.log(5), "for 2 classes"),
-            (lambda k, n: 0.0, "how often is it paid"),
+            (lambda shares, n: blind(shares, 1), "adds up all"),
+            (lambda shares, n: blind(shares, n) / math.log(2), "bits"),
+            (lambda shares, n: n * math.log(len(shares)), "equal share"),
+            (lambda shares, n: -n * math.log(max(shares)), "bets on the largest"),
+            (lambda shares, n: -n * sum(p * math.log(p) for p in shares), "ValueError"),
+            (lambda shares, n: -n * sum(math.log(p) for p in shares if p), "what does a pixel of class k cost"),
+            (lambda shares, n: blind((0.9, 0.06, 0.01, 0.01, 0.02), 8), "what does a pixel of class k cost"),
         ],
     ),
     check_weight_for_sum: (

@@ -2,29 +2,37 @@
 
 import numpy as np
 
-from guided_attention.teaching import check_dice, check_msd_both, check_shell_dice
+from guided_attention.teaching import check_msd_both, check_shell_dice, check_slice_dice
 
 
-def right_dice(pred, ref):
-    total = pred.sum() + ref.sum()
-    return 2 * (pred & ref).sum() / total if total else float("nan")
+def by_loop(pred, ref):
+    scores = [2 * (p & r).sum() / (p.sum() + r.sum()) for p, r in zip(pred, ref, strict=True) if p.any() or r.any()]
+    return sum(scores) / len(scores) if scores else float("nan")
 
 
-def by_indices(pred, ref):
-    a, b = ({*np.flatnonzero(mask)} for mask in (pred, ref))
-    return np.float32(2 * len(a & b) / (len(a) + len(b))) if a or b else np.nan
+def by_arrays(pred, ref):
+    both, sizes = 2 * (pred & ref).sum((1, 2)), pred.sum((1, 2)) + ref.sum((1, 2))
+    with np.errstate(invalid="ignore"):
+        return np.float32(np.nanmean(both / sizes)) if sizes.any() else np.nan
+
+
+def over(pred, ref, chosen, empty=0.0):
+    """Mean over the slices that are chosen, where a slice without anything scores ``empty``."""
+    scores = [by_loop(p[None], r[None]) for p, r in zip(pred, ref, strict=True) if chosen(p.any(), r.any())]
+    return np.mean([empty if np.isnan(score) else score for score in scores])
 
 
 ANSWERS = {
-    check_dice: (
-        [right_dice, by_indices],
+    check_slice_dice: (
+        [by_loop, by_arrays],
         [
-            (lambda p, r: (p & r).sum() / max((p | r).sum(), 1), "Jaccard"),
-            (lambda p, r: (p & r).sum() / max(p.sum() + r.sum(), 1), "counts the common voxels twice"),
-            (lambda p, r: (p == r).mean(), "16 and 8 voxels"),
-            (lambda p, r: 2 * (p & r).sum() / (p.sum() + r.sum()) if p.any() else 1.0, "missed"),
-            (lambda p, r: 2 * (p & r).sum() / max(p.sum() + r.sum(), 1), "neither a success nor a failure"),
-            (lambda p, r: 2 / 3 if p.any() and r.any() else right_dice(p, r), "8 and 16 voxels with 4 in common"),
+            (lambda p, r: 2 * (p & r).sum() / max(p.sum() + r.sum(), 1), "of the volume"),
+            (lambda p, r: over(p, r, lambda p, r: True), "as 0"),
+            (lambda p, r: over(p, r, lambda p, r: True, empty=1.0), "as 1"),
+            (lambda p, r: over(p, r, lambda p, r: r), "an error that costs nothing"),
+            (lambda p, r: over(p, r, lambda p, r: p), "missing would cost nothing"),
+            (lambda p, r: over(p, r, lambda p, r: p and r), "is gone"),
+            (lambda p, r: by_loop(p, r) if r.any() else 1.0, "neither a success nor a failure"),
         ],
     ),
     check_shell_dice: (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from guided_attention.teaching import check_half_of_the_attention, check_times_chance
+from guided_attention.teaching import check_half_of_the_attention, check_reach
 
 
 def half(row):
@@ -17,6 +17,24 @@ def one_by_one(row):
     return count
 
 
+def offset(row, position):
+    return np.linalg.norm(np.indices(row.shape) - np.array(position)[:, None, None], axis=0)
+
+
+def reach(row, position):
+    return (row * offset(row, position)).sum()
+
+
+def step_by_step(row, position):
+    y, x = position
+    places = [(i, j) for i in range(len(row)) for j in range(len(row[0]))]
+    return np.float32(sum(row[i, j] * ((i - y) ** 2 + (j - x) ** 2) ** 0.5 for i, j in places))
+
+
+def by_blocks(row, position):
+    return (row * np.abs(np.indices(row.shape) - np.array(position)[:, None, None]).sum(0)).sum()
+
+
 ANSWERS = {
     check_half_of_the_attention: (
         [half, one_by_one],
@@ -28,15 +46,20 @@ ANSWERS = {
             (lambda row: 2, "it takes 8"),
         ],
     ),
-    check_times_chance: (
-        [lambda row, mask: row[mask].sum() / mask.mean(), lambda row, mask: row[mask].mean() / row.mean()],
+    check_reach: (
+        [reach, step_by_step],
         [
-            (lambda row, mask: row[mask].sum(), "Divide"),
-            (lambda row, mask: row[mask].mean(), "mean weight inside"),
-            (lambda row, mask: mask.mean() / row[mask].sum(), "Upside down"),
-            (lambda row, mask: 7.0, "expected 1.2"),
-            (lambda row, mask: 1.2, "expected 0.4"),
-            (lambda row, mask: 2 * row[mask].sum(), "expected 0.4"),
+            (lambda row, at: reach(row, at[::-1]), r"\(row, column\)"),
+            (lambda row, at: reach(np.full_like(row, 1 / row.size), at), "of all positions"),
+            (lambda row, at: reach((row > 0) / (row > 0).sum(), at), "weigh them"),
+            (lambda row, at: reach(row == row.max(), at), "loudest"),
+            (
+                lambda row, at: (row * sum(abs(i - a) for i, a in zip(np.indices(row.shape), at, strict=True))).sum(),
+                "rows",
+            ),
+            (lambda row, at: (row * offset(row, at) ** 2).sum(), "of squares"),
+            (lambda row, at: np.sqrt((row * offset(row, at) ** 2).sum()), "root of the mean square"),
+            (lambda row, at: 2 * reach(row, at), "expected"),
         ],
     ),
 }

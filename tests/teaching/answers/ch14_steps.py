@@ -2,40 +2,39 @@
 
 import numpy as np
 
-from guided_attention.teaching import check_atlas_share, check_two_steps
+from guided_attention.teaching import check_atlas_share, check_strangers
 
 
-def two_steps(raw, fused, attend, gate):
-    first = attend(raw + fused) * gate(raw + fused)
-    second = raw + first * fused
-    return attend(second) * gate(second)
+def by_rolling(subject):
+    order = np.argsort(subject, kind="stable")
+    found = np.empty_like(order)
+    found[order] = np.roll(order, -np.bincount(subject).max())
+    return found
 
 
-def flow(second_input, second=lambda x, attend, gate: attend(x) * gate(x), gated=True):
-    """Return the data flow with another input of step 2, another step 2, or a first step without a gate."""
+def by_trying(subject):
+    rng = np.random.default_rng(0)
+    while True:
+        found = rng.permutation(len(subject))
+        if all(subject[i] != subject[j] for i, j in enumerate(found)):
+            return found.tolist()
 
-    def steps(raw, fused, attend, gate):
-        first = attend(raw + fused) * (gate(raw + fused) if gated else 1)
-        return second(second_input(raw, fused, first), attend, gate)
 
-    return steps
+def first_other(subject):
+    return np.array([next(i for i, other in enumerate(subject) if other != own) for own in subject])
 
 
 ANSWERS = {
-    check_two_steps: (
-        [two_steps, flow(lambda raw, fused, first: first * fused + raw)],
+    check_strangers: (
+        [by_rolling, by_trying],
         [
-            (lambda raw, fused, attend, gate: attend(raw + fused) * gate(raw + fused), "product of step 1"),
-            (flow(lambda raw, fused, first: first), "81"),
-            (flow(lambda raw, fused, first: first * fused), "raw features are missing"),
-            (flow(lambda raw, fused, first: raw + first), "has not met the fused features"),
-            (flow(lambda raw, fused, first: fused + first), "multiply them"),
-            (flow(lambda raw, fused, first: raw + first * fused, lambda x, attend, gate: attend(x)), "19: step 2"),
-            (flow(lambda raw, fused, first: raw + first * fused, gated=False), "49"),
-            (lambda raw, fused, attend, gate: np.float64(361), "shape"),
-            (lambda raw, fused, attend, gate: raw * 7, "expected 361"),
-            (lambda raw, fused, attend, gate: two_steps(raw, fused, attend, attend), "expected 50"),
-            (lambda raw, fused, attend, gate: np.full((2, 2), 361.0), "expected 50"),
+            (lambda subject: np.arange(len(subject)), "keeps its own gate"),
+            (lambda subject: np.roll(np.arange(len(subject)), 1), "is no stranger"),
+            (lambda subject: np.arange(len(subject))[::-1], "keeps its own gate"),
+            (first_other, "used twice"),
+            (lambda subject: by_rolling(subject) / 1.0, "expected indices from 0 to 3"),
+            (lambda subject: by_rolling(subject) + len(subject), "expected indices from 0 to 3"),
+            (lambda subject: by_rolling(subject)[:2], "one index for each"),
         ],
     ),
     check_atlas_share: (
