@@ -40,8 +40,8 @@ def normalise(image: np.ndarray, how: str = "percentile") -> np.ndarray:
         - ``"zscore"``: mean 0, standard deviation 1. ``"minmax"``: 0 to 1.
         - ``"robust"``: the 0.5th percentile becomes 0. The unit is the 99.5th percentile without the voxels that are
           more than 4.5 times as bright as the median of the body, which is all that is brighter than half the mean;
-          without them mean and median are smaller, so this is repeated until nothing more is left out. Then arcsinh:
-          nearly linear to about 1, a logarithm far above, so what was left out is still told apart.
+          without them mean and median are smaller, so this is repeated until nothing more is left out. Then tanh:
+          nearly linear for most organs, and what is far brighter comes close to 1 without being clipped.
         - ``"halves"``: as ``"percentile"``, but 1 is what the darker half of a slice, left or right, has as its 99.9th
           percentile, in the median of all slices.
         - ``"arcsinh"``: the median of the body is the unit; arcsinh follows, and so bends the greys of organs, too.
@@ -71,7 +71,7 @@ def normalise(image: np.ndarray, how: str = "percentile") -> np.ndarray:
         return np.zeros_like(image)
     scaled = (image - np.float32(low)) / np.float32(scale)
     if how in ("robust", "arcsinh"):
-        return np.arcsinh(scaled, out=scaled)
+        return (np.tanh if how == "robust" else np.arcsinh)(scaled, out=scaled)
     if how == "nonzero":
         scaled[image == 0] = 0
     return np.clip(scaled, 0, 1, out=scaled) if how in ("percentile", "halves", "ct") else scaled

@@ -128,7 +128,7 @@ export function normalise(values, how, columns) {
   const [low, scale] = scaleOf(values, how, columns);
   if (!(scale > 0)) throw new FileProblem("All pixels of this picture are equally grey: there is nothing to see.");
   const scaled = values.map((value) => (value - low) / scale);
-  if (how === "arcsinh" || how === "robust") return scaled.map(Math.asinh);
+  if (how === "robust" || how === "arcsinh") return scaled.map(how === "robust" ? Math.tanh : Math.asinh);
   if (how === "nonzero") return scaled.map((value, i) => (values[i] === 0 ? 0 : value));
   return ["percentile", "halves", "ct"].includes(how) ? scaled.map((value) => Math.max(0, Math.min(1, value))) : scaled;
 }
