@@ -2,14 +2,15 @@
 
     python -m benchmarks.normalisation greys --data PATH/chaos_t2spir --out results/normalisation.json
     python -m benchmarks.normalisation train --data PATH/chaos_t2spir --out results/normalisation.json
-    python -m benchmarks.normalisation test --data PATH/chaos_t2spir --out results/normalisation.json --records FILE ...
+    python -m benchmarks.normalisation test --data PATH/chaos_t2spir --out results/normalisation.json --names NAME ...
 
 The first two look at the training and validation subjects of one fold alone, so that its test subjects have no part in
 the choice. Into each scan bright ellipsoids are painted, which leave the voxels of the organs as they are. ``greys``
 trains nothing: it says how far the organs' medians vary and move, and how well greys alone tell organs apart. ``train``
 trains a small network on two thirds of these subjects and scores the other third, three times over. ``test`` comes
-last: it adds the scores of the fold's test subjects from the records of whole runs, before the choice and after it.
-Each result is written as soon as it is there, and the same command goes on after an interruption.
+last: it scores the fold's test subjects, by the small network trained on the fold's own training subjects with what was
+chosen and what was there before, or, with ``--records``, from the records of whole runs. Each result is written as soon
+as it is there; ``greys`` and ``train`` go on after an interruption.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +164,23 @@ def surprise(own: np.ndarray, others: list[np.ndarray]) -> float:
     return float(-(own * np.log(likely / likely.sum(0))).sum(1).mean())
 
 
-def train(volumes: Volumes, name: str, part: int, seed: int, epochs: int) -> dict[str, Any]:
-    """Train on two thirds of the subjects; score the others, as they are and with each object."""
+def network(name: str, learn: list[Volume], check: list[Volume], seed: int, epochs: int) -> tuple[nn.Module, Any]:
+    """Train a small network; return it with the settings of its input."""
     how, _, varied = name.partition("+")
-    held = {s: volumes[s] for s in list(volumes)[part::3]}
     inputs = InputSettings(INPUT, "resample", how)
     settings = replace(get_preset("quick").fit, epochs=epochs, seed=seed, inputs=inputs)
     torch.manual_seed(seed)
     model = build_model(**NETWORK)
-    model, start = (Contrast(model) if varied else model), time.perf_counter()
-    fit(model, [v for s, v in volumes.items() if s not in held], list(held.values()), settings, progress=False)
+    model = Contrast(model) if varied else model
+    fit(model, learn, check, settings, progress=False)
+    return model, inputs
+
+
+def train(volumes: Volumes, name: str, part: int, seed: int, epochs: int) -> dict[str, Any]:
+    """Train on two thirds of the subjects; score the others, as they are and with each object."""
+    start, held = time.perf_counter(), {s: volumes[s] for s in list(volumes)[part::3]}
+    learn = [v for s, v in volumes.items() if s not in held]
+    model, inputs = network(name, learn, list(held.values()), seed, epochs)
     return {
         "trained": name,
         "part": part,
@@ -179,6 +188,23 @@ def train(volumes: Volumes, name: str, part: int, seed: int, epochs: int) -> dic
         "epochs": epochs,
         "dice": {c: {s: score(model, v, inputs) for s, v in vs.items()} for c, vs in scans(held).items()},
         "seconds": round(time.perf_counter() - start, 1),
+        "provenance": asdict(provenance()),
+    }
+
+
+def final(source: DataSource, volumes: Volumes, name: str, fold: int, seed: int, epochs: int) -> dict[str, Any]:
+    """Train on the training subjects of a fold, validate on its validation subjects, score its test subjects."""
+    split = folds_for(source.subjects)[fold]
+    learn, check = ([volumes[s] for s in part] for part in (split.train, split.validation))
+    model, inputs = network(name, learn, check, seed, epochs)
+    held = {s: fit_in_plane(source.read(s), SIZE, "resample") for s in split.test}
+    return {
+        "model": "small",
+        "preset": f"epochs{epochs}",
+        "fold": fold,
+        "seed": seed,
+        "normalisation": name,
+        "dice": {s: score(model, v, inputs) for s, v in held.items()},
         "provenance": asdict(provenance()),
     }
 
@@ -228,7 +254,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", required=True, help="as for `guided-attention train`")
     parser.add_argument("--out", type=Path, required=True, help="JSON file; what it holds is not measured again")
     parser.add_argument("--fold", type=int, default=0, help="its test subjects are left out")
-    parser.add_argument("--names", nargs="+", help="normalisations; default all for greys, six for train")
+    parser.add_argument(
+        "--names", nargs="+", help="normalisations; default all for greys, six for train, none for test"
+    )
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--parts", type=int, nargs="+", default=[0, 1, 2], help="thirds of the subjects to score")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -250,32 +278,34 @@ def main(arguments: list[str] | None = None) -> None:
             f"{chosen_by.out} was made of other data, another fold, network or objects: give another file."
         )
     if chosen_by.what == "test":
-        found["tests"] = [tested(path) for path in chosen_by.records]
-        write_text(chosen_by.out, json.dumps(found, indent=1) + "\n")
+        found["tests"] += [tested(path) for path in chosen_by.records]
     steps = list(missing(found, chosen_by))
     for step in progress_bar(steps):
         if chosen_by.what == "greys":
             found["greys"].append(greys(volumes, *step))
-        else:
+        elif chosen_by.what == "train":
             found["trainings"].append(train(volumes, *step, chosen_by.epochs))
+        else:
+            found["tests"].append(final(source, volumes, *step, chosen_by.epochs))
+        write_text(chosen_by.out, json.dumps(found, indent=1) + "\n")
+    if chosen_by.records:
         write_text(chosen_by.out, json.dumps(found, indent=1) + "\n")
     print(table(found))
 
 
 def missing(found: dict[str, Any], wanted: argparse.Namespace) -> Iterator[tuple]:
     """Arguments of what is still to measure."""
-    if wanted.what == "test":
-        return
     if wanted.what == "greys":
         there = {row["normalisation"] for row in found["greys"]}
         yield from ((name,) for name in wanted.names or NORMALISATIONS if name not in there and name != "ct")
-        return
-    there = {(row["trained"], row["part"], row["seed"], row["epochs"]) for row in found["trainings"]}
-    for seed in wanted.seeds:
-        for part in wanted.parts:
-            for name in wanted.names or TRAINED:
-                if (name, part, seed, wanted.epochs) not in there:
-                    yield name, part, seed
+    elif wanted.what == "train":
+        there = {(row["trained"], row["part"], row["seed"], row["epochs"]) for row in found["trainings"]}
+        for seed, part, name in product(wanted.seeds, wanted.parts, wanted.names or TRAINED):
+            if (name, part, seed, wanted.epochs) not in there:
+                yield name, part, seed
+    else:
+        for seed, name in product(wanted.seeds, wanted.names or ()):
+            yield name, wanted.fold, seed
 
 
 if __name__ == "__main__":
