@@ -80,8 +80,8 @@ def test_robust_has_the_unit_of_percentile_where_nothing_stands_out():
 
 def test_robust_tells_apart_what_it_leaves_out():
     image = a_body(bright=True)
-    order = np.argsort(image, axis=None)[-100:]
-    assert (np.diff(normalise(image, "robust").ravel()[order]) > 0).all()
+    order = np.argsort(image, axis=None)[-100::20]
+    assert (np.diff(normalise(image, "robust").ravel()[order]) > 1e-5).all()
     assert len(np.unique(normalise(image, "percentile").ravel()[order])) == 1
 
 
