@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from guided_attention.data.greys import NORMALISATIONS, Normalisation, normalise
 from guided_attention.data.volume import Volume
-from guided_attention.errors import DataError, SettingsError, require_choice
+from guided_attention.errors import SettingsError, require_choice
 
-__all__ = ["HOW", "NORMALISATIONS", "InputSettings", "fit_in_plane", "normalise"]
+__all__ = ["HOW", "InputSettings", "fit_in_plane"]
 
 HOW = ("crop", "resample")
-NORMALISATIONS = ("percentile", "zscore", "minmax")
 #: Share of an organ's voxels that a crop may cut off without a word.
 _TOLERATED = 0.01
 
@@ -32,8 +32,9 @@ class InputSettings:
     how : {"crop", "resample"}
         Whether another matrix size is cropped (or padded) about its centre, as the paper's authors did, or resampled;
         see `fit_in_plane`.
-    normalisation : {"percentile", "zscore", "minmax"}
-        Of the grey values of a whole volume after it was brought to ``size``; see `normalise`.
+    normalisation : one of `NORMALISATIONS`
+        Of the grey values of a whole volume after it was brought to ``size``; see
+        `guided_attention.data.greys.normalise`.
 
     Raises
     ------
@@ -43,7 +44,7 @@ class InputSettings:
 
     size: int = 256
     how: Literal["crop", "resample"] = "crop"
-    normalisation: Literal["percentile", "zscore", "minmax"] = "percentile"
+    normalisation: Normalisation = "percentile"
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -198,44 +199,3 @@ def _moved(affine: np.ndarray | None, factors: tuple[float, float], shift: tuple
     change = np.diag([factors[1], factors[0], 1.0, 1.0])
     change[:2, 3] = shift[1], shift[0]
     return affine @ change
-
-
-def normalise(image: np.ndarray, how: str = "percentile") -> np.ndarray:
-    """Bring the grey values of one volume to a common scale.
-
-    MR has no units: the same liver is 200 in one subject and 800 in the next. One scale per volume, not per slice,
-    so that an organ keeps its grey from slice to slice.
-
-    Parameters
-    ----------
-    image : ndarray, (D, H, W)
-        The whole volume.
-    how : {"percentile", "zscore", "minmax"}
-        ``"percentile"``: the 0.5th percentile becomes 0, the 99.5th 1, what lies beyond is clipped (a few very bright
-        voxels do not decide about all others). ``"zscore"``: mean 0, standard deviation 1. ``"minmax"``: 0 to 1.
-
-    Returns
-    -------
-    ndarray, float32, (D, H, W)
-        A constant image becomes 0 everywhere.
-
-    Raises
-    ------
-    SettingsError
-        If ``how`` is unknown.
-    DataError
-        If a value is NaN or infinite.
-    """
-    require_choice("normalisation", how, NORMALISATIONS)
-    image = np.asarray(image, np.float32)
-    if not np.isfinite(image).all():
-        raise DataError("image: expected finite grey values to normalise, found NaN or infinity.")
-    if how == "zscore":
-        low, scale = image.mean(dtype=np.float64), image.std(dtype=np.float64)
-    else:
-        low, high = np.percentile(image, (0.5, 99.5)) if how == "percentile" else (image.min(), image.max())
-        scale = float(high) - float(low)
-    if scale <= 0:
-        return np.zeros_like(image)
-    scaled = (image - np.float32(low)) / np.float32(scale)
-    return np.clip(scaled, 0, 1, out=scaled) if how == "percentile" else scaled
