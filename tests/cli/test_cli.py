@@ -10,6 +10,7 @@ import pytest
 
 from guided_attention.cli.main import main
 from guided_attention.data import DataSource, folds_for, open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.scores import evaluate_subject
 from guided_attention.experiments.label_volumes import masks_path, read_masks
@@ -349,7 +350,7 @@ class TestPredict:
             write_nifti(source.read(source.subjects[0]).with_labels(None), folder / f"{name}_0000.nii.gz")
         whole = (folder / "b_0000.nii.gz").read_bytes()
         (folder / "b_0000.nii.gz").write_bytes(whole[: len(whole) // 2])
-        (folder / "d.mha").write_bytes(b"?")
+        (folder / "d.mgz").write_bytes(b"?")
         with pytest.raises(SystemExit) as stopped:
             main(["predict", str(run), str(folder), "--out", str(tmp_path / "out"), "--no-progress"])
         assert stopped.value.code == 1
@@ -357,7 +358,7 @@ class TestPredict:
         assert {p.name for p in (tmp_path / "out").iterdir()} == names
         printed = capsys.readouterr()
         assert printed.out.splitlines() == [str(tmp_path / "out" / f"{n}_prediction.nii.gz") for n in "ac"]
-        assert f"ignored: {folder / 'd.mha'}: is MetaImage" in printed.err
+        assert f"ignored: {folder / 'd.mgz'}: is FreeSurfer" in printed.err
         assert "1 of 3 could not be predicted" in printed.err
         assert f"{folder / 'b_0000.nii.gz'}: cannot be read as NIfTI" in printed.err
 
@@ -373,13 +374,13 @@ class TestPredict:
         source, alive, most = open_source(scans), weakref.WeakSet(), []
         paths = [write_nifti(source.read(source.subjects[0]), tmp_path / f"{n}.nii", "image") for n in "abcd"]
 
-        def watched(path):
+        def watched(*arguments, **options):
             most.append(len(alive))
-            volume = read_nifti(path)
+            volume = inspect_nifti(*arguments, **options)
             alive.add(volume)
             return volume
 
-        monkeypatch.setattr("guided_attention.cli.evaluate.read_nifti", watched)
+        monkeypatch.setattr("guided_attention.cli.evaluate.inspect_nifti", watched)
         main(["predict", str(run), *map(str, paths), "--out", str(tmp_path / "out")])
         assert most == [0, 0, 0, 0]
 

@@ -140,10 +140,10 @@ SPOILT = {
         DCM[0],
         r"multi-frame file \(MR Image Storage, 2 frames\).*dcm2niix",
     ),
-    "enhanced": (
+    "a frame without direction": (
         lambda s: enhance(s / IN / DCM[0]),
         DCM[0],
-        r"multi-frame file \(Enhanced MR Image Storage, 1 frames\)",
+        "found no ImageOrientationPatient, PixelSpacing in it",
     ),
     "a maker's own": (
         lambda s: compress(s / IN / DCM[0], UID("1.2.840.113619.5.2")),

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["DATA_COMMANDS", "Phase", "SequenceName", "check_as_json", "open_data"]
 
 SequenceName = Literal["T1DUAL", "T2SPIR"]
-Phase = Literal["in", "out"]
+Phase = Literal["in", "out", "both"]
 
 
-def open_data(data: str, sequence: SequenceName, phase: Phase) -> DataSource:
+def open_data(data: str, sequence: SequenceName, phase: Phase, series: str = "") -> DataSource:
     """Open a folder, or the synthetic set (made on first use) for the word phantom."""
     from guided_attention.data import open_source, phantom_folder, write_phantom
 
     if data != "phantom":
-        return open_source(data, sequence, phase)
+        return open_source(data, sequence, phase, series)
     root = phantom_folder()
     if not root.exists():
         print(f"making the small synthetic data set in {root}", flush=True)
@@ -38,32 +38,37 @@ def open_data(data: str, sequence: SequenceName, phase: Phase) -> DataSource:
 
 
 def data_check(
-    path: Positional[str], sequence: SequenceName = "T1DUAL", phase: Phase = "in", json: bool = False
+    path: Positional[str],
+    sequence: SequenceName = "T1DUAL",
+    phase: Phase = "in",
+    series: str = "",
+    json: bool = False,
 ) -> None:
     """Read every file of a data set and report everything that is wrong with it, odd, or not read.
 
     Warnings and ignored files leave the status at 0; errors do not.
 
     Args:
-        path: A CHAOS tree, a folder of NIfTI files, or the word phantom.
+        path: A CHAOS tree; a folder of NIfTI, NRRD or MetaImage files, or of DICOM folders; or the word phantom.
         sequence: Sequence of a CHAOS tree.
-        phase: In-phase or out-of-phase images of T1-DUAL.
+        phase: In-phase or out-of-phase images of T1-DUAL, or both.
+        series: Number or description of the series to read where DICOM folders hold several.
         json: Print JSON for programs instead, whatever is wrong; the status is 0, or 1 if there are errors.
     """
     if json:
-        _print_json(path, sequence, phase)
+        _print_json(path, sequence, phase, series)
         return
-    source = open_data(path, sequence, phase)
+    source = open_data(path, sequence, phase, series)
     report = source.check()
     report.raise_if_bad()
     print(report)
     print(f"labels: 0 background, {source.label_set} ({source.described or 'CHAOS; a labels.json would name others'})")
 
 
-def _print_json(path: str, sequence: SequenceName, phase: Phase) -> None:
+def _print_json(path: str, sequence: SequenceName, phase: Phase, series: str) -> None:
     try:
         with redirect_stdout(sys.stderr):  # what is made on the way is no part of the JSON
-            source = open_data(path, sequence, phase)
+            source = open_data(path, sequence, phase, series)
         found = check_as_json(source.check(), source.label_set)
     except DataError as error:  # no data set at all
         found = check_as_json(IntegrityReport((Problem("", Path(path), str(error)),), ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,17 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from guided_attention.cli.masks import find_masks, match, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
-from guided_attention.data import DataSource, read_chaos_subject, read_nifti, write_nifti
+from guided_attention.data import DataSource, Volume, write_nifti
 from guided_attention.data.digest import Fingerprint
-from guided_attention.data.layout import find_images
+from guided_attention.data.integrity import Findings
+from guided_attention.data.layout import SubjectFiles, find_images
+from guided_attention.data.read.chaos import inspect_chaos_subject
 from guided_attention.data.read.described import write_labels
-from guided_attention.data.read.names import subject_name
+from guided_attention.data.read.names import format_of
+from guided_attention.data.read.nifti import inspect_nifti
+from guided_attention.data.read.write import ending_like
 from guided_attention.data.splits import patients_of
-from guided_attention.errors import DataError, NotFiniteError, SettingsError
+from guided_attention.errors import DataError, DataWarning, MissingExtraError, NotFiniteError, SettingsError
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
@@ -64,6 +69,7 @@ def evaluate(
     require_device(inference.device)
     model, spec = load_network(network, inference.device)
     source = data.open()
+    _warn(spec.require_channels(source.channels, source.path))
     if fold is not None and subjects:
         raise SettingsError("fold and subjects exclude each other; give one of them.")
     notice = match(network, spec.label_set, source.path, source.label_set)
@@ -125,35 +131,36 @@ def predict(
     overwrite: bool = False,
     progress: bool = True,
 ) -> None:
-    """Segment volumes, one after the other, and write the labels as NIfTI, in the geometry of their images.
+    """Segment volumes, one after the other, and write the labels in the format and geometry of their images.
 
     The numbers are those of the files that the network was trained with; a labels.json beside them says what they mean.
+    Labels of DICOM images are written as NIfTI.
 
     A volume that cannot be read or segmented is named at the end, with status 1; the others are done.
 
     Args:
         network: Folder of a run, or its model.safetensors.
-        images: NIfTI files, folders of CHAOS subjects, or folders that hold many of either.
-        out: Folder for the results, SUBJECT_prediction.nii.gz each.
+        images: NIfTI, NRRD or MetaImage files, folders of DICOM files or of CHAOS subjects; or folders of many such.
+        out: Folder for the results, SUBJECT_prediction.nii.gz (.nrrd, .mha) each.
         overwrite: Replace results that exist.
         progress: Show a progress bar, where there is more than one.
     """
     if not images:
-        raise SettingsError("images: none given; name NIfTI files or folders of CHAOS subjects after the network.")
-    found = [find_images(path) for path in images]
-    paths = [path for inside, _ in found for path in inside]
-    targets = [out / f"{path.name if path.is_dir() else subject_name(path)}_prediction.nii.gz" for path in paths]
+        raise SettingsError("images: none given; name files, or folders of DICOM or many files, after the network.")
+    require_device(inference.device)
+    model, spec = load_network(network, inference.device)
+    found = [find_images(path, spec.in_channels) for path in images]
+    subjects = [files for inside, _ in found for files in inside]
+    targets = [out / f"{files.name}_prediction{ending_like(files.first)}" for files in subjects]
     for target in targets:
         if target.exists() and not overwrite:
             raise SettingsError(f"{target} exists; give --overwrite, or another --out.")
         if targets.count(target) > 1:
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
-    require_device(inference.device)
-    model, spec = load_network(network, inference.device)
     precision = inference.precision or precision_of(network, spec)
 
-    def segment(path: Path, target: Path) -> None:  # what it holds of a volume goes with its end
-        volume = read_chaos_subject(path, scan.sequence, scan.phase) if path.is_dir() else read_nifti(path)
+    def segment(files: SubjectFiles, target: Path) -> None:  # what it holds of a volume goes with its end
+        volume = _read(files, spec, scan)
         labels = predict_volume(
             model,
             volume,
@@ -163,7 +170,7 @@ def predict(
             precision=precision,
             label_set=spec.label_set,
         )
-        write_nifti(labels, target, like=None if path.is_dir() else path)
+        write_nifti(labels, target, like=files.first if format_of(files.first) else None)
         print(target, flush=True)
 
     failed = []
@@ -171,16 +178,38 @@ def predict(
         print(f"ignored: {ignored}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
     write_labels(spec.label_set, out)
-    with progress_bar(paths, show=progress and len(paths) > 1, desc="predicting", unit="volume") as bar:
-        for path, target in zip(bar, targets, strict=True):
+    with progress_bar(subjects, show=progress and len(subjects) > 1, desc="predicting", unit="volume") as bar:
+        for files, target in zip(bar, targets, strict=True):
             try:
-                segment(path, target)
-            except (DataError, NotFiniteError) as error:
-                failed.append(f"{path}: {error}")
+                segment(files, target)
+            except (DataError, MissingExtraError, NotFiniteError) as error:
+                failed.append(f"{files.first}: {error}")
     if failed:
-        print(f"error: {len(failed)} of {len(paths)} could not be predicted:", file=sys.stderr)
+        print(f"error: {len(failed)} of {len(subjects)} could not be predicted:", file=sys.stderr)
         print("\n".join(failed), file=sys.stderr)
         raise SystemExit(1)
+
+
+def _read(files: SubjectFiles, spec: ModelSpec, scan: Scan) -> Volume:
+    """Read a subject's images, say what is odd or not read, and refuse them if they are not what the network takes."""
+    findings = Findings(files.name)
+    if files.is_chaos:
+        volume = inspect_chaos_subject(files.first, scan.sequence, scan.phase, findings)
+    else:
+        own = spec.channels or tuple(f"{number:04d}" for number in range(spec.in_channels))
+        allowed = own if len(files.images) == 1 and len(own) > 1 else ()
+        volume = inspect_nifti(files.images, None, findings, channels=allowed, series=scan.series)
+    findings.raise_if_any()
+    for ignored in findings.ignored:
+        print(f"ignored: {ignored}", file=sys.stderr)
+    names = volume.channel_names or tuple(f"{number:04d}" for number in range(volume.channels))
+    _warn(spec.require_channels(names, files.first))
+    return volume
+
+
+def _warn(message: str) -> None:
+    if message:
+        warnings.warn(message, DataWarning, stacklevel=2)
 
 
 def precision_of(network: Path, spec: ModelSpec) -> str:

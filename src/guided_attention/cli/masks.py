@@ -10,8 +10,7 @@ from tyro.conf import Positional
 from guided_attention.data import LabelSet, Volume, read_nifti
 from guided_attention.data.read.described import describe_labels
 from guided_attention.data.read.header import TOLERANCE, apart
-from guided_attention.data.read.names import format_of, stem_of
-from guided_attention.data.source import natural_order
+from guided_attention.data.read.names import format_of, natural_order, stem_of
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.evaluation.scores import NSD_TOLERANCE, evaluate_subject
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from guided_attention.data.source import natural_order
+from guided_attention.data.read.names import natural_order
 from guided_attention.errors import SettingsError
 
 __all__ = [

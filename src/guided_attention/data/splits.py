@@ -11,7 +11,8 @@ from typing import Any
 
 from guided_attention.data.folds import Fold, draw, folds_for, is_chaos, validation_share
 from guided_attention.data.patients import dicom_identity, read_groups, same_patient, shared
-from guided_attention.data.source import DataSource, natural_order
+from guided_attention.data.read.names import natural_order
+from guided_attention.data.source import DataSource
 from guided_attention.errors import DataError, SettingsError
 
 __all__ = ["folds_of", "patients_of", "read_splits", "with_splits"]

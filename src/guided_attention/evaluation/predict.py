@@ -12,7 +12,7 @@ from torch import nn
 
 from guided_attention.data.labels import LabelSet
 from guided_attention.data.prepare import InputSettings
-from guided_attention.data.volume import Volume
+from guided_attention.data.volume import Volume, require_channels
 from guided_attention.errors import NotFiniteError, SettingsError, require_choice
 
 __all__ = ["PRECISIONS", "evaluating", "predict_volume", "predict_with_confidence"]
@@ -40,7 +40,7 @@ def predict_volume(
     Parameters
     ----------
     model : nn.Module
-        Takes (B, 1, size, size) and returns a `SegmentationOutput`. It is moved to ``device`` and put into
+        Takes (B, C, size, size) and returns a `SegmentationOutput`. It is moved to ``device`` and put into
         evaluation mode; the mode of each of its modules is restored afterwards.
     volume : Volume
         Its labels are not looked at.
@@ -60,6 +60,8 @@ def predict_volume(
 
     Raises
     ------
+    DataError
+        If the network takes another number of channels than the volume has.
     SettingsError
         If the batch size or the precision cannot work, or the model predicts more or fewer classes than the set has.
     NotFiniteError
@@ -100,19 +102,21 @@ def predict_with_confidence(
 
     Raises
     ------
-    SettingsError, NotFiniteError
+    DataError, SettingsError, NotFiniteError
         As for `predict_volume`.
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size: expected 1 or more, found {batch_size}.")
+    require_channels(volume, getattr(model, "in_channels", volume.channels), "the network takes")
     volume = replace(volume, labels=None, label_set=label_set or volume.label_set)
-    slices = torch.from_numpy(inputs.prepare(volume).image)
+    prepared = inputs.prepare(volume)
+    slices = torch.from_numpy(prepared.image.reshape(-1, *prepared.shape)).transpose(0, 1)  # (D, C, size, size)
     labels, confidence = np.empty(volume.shape, np.uint8), np.empty(volume.shape, np.float32)
     numbers = _autocast(device, precision)
     model.to(device)
     with evaluating(model), torch.inference_mode(), numbers:
         for start in range(0, len(slices), batch_size):
-            batch = slices[start : start + batch_size, None].to(device)  # (B, 1, size, size)
+            batch = slices[start : start + batch_size].contiguous().to(device)
             logits = model(batch).logits.float()
             if logits.shape[1] != len(volume.label_set):
                 raise SettingsError(

@@ -54,7 +54,7 @@ class Job:
     Parameters
     ----------
     trial : Trial
-    data, sequence, phase : str
+    data, sequence, phase, series : str
         Arguments of `guided_attention.data.open_source`; the word phantom has become a folder.
     preset : str
     changes : Changes
@@ -91,6 +91,7 @@ class Job:
     stretch: Stretch | None = None
     splits: str | None = None
     groups: str | None = None
+    series: str = ""
 
     @property
     def settings(self) -> Preset:
@@ -99,7 +100,8 @@ class Job:
 
     def source(self) -> DataSource:
         """Open the data, under the name that the job gives them."""
-        source = with_splits(open_source(self.data, self.sequence, self.phase), self.splits, self.groups)
+        source = open_source(self.data, self.sequence, self.phase, self.series)
+        source = with_splits(source, self.splits, self.groups)
         return source if self.dataset is None else replace(source, name=self.dataset)
 
     def folder(self, dataset: str) -> Path:

@@ -98,7 +98,7 @@ def run_trial(
     options = preset.model_options(trial.model)
     torch.manual_seed(trial.seed)
     pretrained = {} if weights is None else {"weights": str(weights)}
-    model = build_model(trial.model, num_classes=len(source.label_set), **options, **pretrained)
+    model = build_model(trial.model, len(source.channels), len(source.label_set), **options, **pretrained)
     started = initial_weights(weights)
     if there is not None and there.model.initial_weights not in (None, started):
         raise SettingsError(
@@ -214,7 +214,15 @@ def _train_and_evaluate(
         "commit": record.provenance.commit,
         "seen": digests_seen(record.split, record.dataset.digests),
     }
-    spec = ModelSpec(trial.model, described.options, settings.inputs, label_set=source.label_set, notes=notes)
+    spec = ModelSpec(
+        trial.model,
+        described.options,
+        settings.inputs,
+        in_channels=len(source.channels),
+        label_set=source.label_set,
+        notes=notes,
+        channels=source.channels,
+    )
     if is_first_process(where):
         save_network(run.weights, model, spec)
         write_masks(run.predictions, masks)

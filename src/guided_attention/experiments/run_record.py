@@ -48,6 +48,8 @@ class DataSet:
         From `guided_attention.data.volume_digest`; None in records made before there were digests.
     classes : tuple of str, optional
         Names of the classes, background first; None: CHAOS's five.
+    channels : tuple of str, optional
+        Names of the image's channels, where it has several.
     """
 
     name: _Text
@@ -55,6 +57,7 @@ class DataSet:
     synthetic: bool
     digests: Annotated[dict[str, Annotated[str, Field(pattern="^[0-9a-f]{16}$")]] | None, _Later] = None
     classes: Annotated[tuple[_Text, ...] | None, _Later] = None
+    channels: Annotated[tuple[_Text, ...] | None, _Later] = None
 
     @property
     def organs(self) -> tuple[str, ...]:

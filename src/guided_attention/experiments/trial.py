@@ -67,8 +67,8 @@ def describe(source: DataSource) -> DataSet:
 
     NIfTI files do not tell their sequence, their folder's name has to.
     """
-    sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
     digests = {subject: found.digest for subject, found in source.fingerprints.items()} or None
-    stated = "not stated" if source.kind == "nifti" else sequence
+    several = source.channels if len(source.channels) > 1 else None
+    stated = " + ".join(source.channels) if source.kind in ("chaos", "phantom") else "not stated"
     classes = None if source.label_set.names == CHAOS_LABELS.names else source.label_set.names
-    return DataSet(source.name, stated, source.kind == "phantom", digests, classes)
+    return DataSet(source.name, stated, source.kind == "phantom", digests, classes, several)

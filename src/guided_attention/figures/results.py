@@ -48,22 +48,22 @@ def show_result(
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
-    image, truth, found = volume.image[index], volume.labels[index], prediction.labels[index]
+    image, truth, found = volume.channel()[index], volume.labels[index], prediction.labels[index]
     show_slice(axes[0], image, truth, title="reference", label_set=volume.label_set)
     show_slice(axes[1], image, found, title="prediction", label_set=prediction.label_set)
     show_errors(axes[2], image, found, truth, title="errors")
     prepared = inputs.prepare(volume)
-    grey = prepared.image[index]
+    x = torch.from_numpy(prepared.image.reshape(-1, *prepared.shape)[:, index])  # (C, size, size)
     places = np.argwhere(prepared.labels[index] == volume.label_set.index(organ))
     if not len(places):
         raise SettingsError(
             f"index={index}: slice {index} of subject {volume.subject!r} shows no {organ}; choose another."
         )
     at = tuple(int(v) for v in places[np.abs(places - places.mean(0)).sum(1).argmin()])
-    rows = attention_of(model, torch.from_numpy(grey)[None, None], at=at)
+    rows = attention_of(model, x[None], at=at)
     strength = {name: abs(model.get_submodule(name).lam.item()) for name in rows}
     strongest = max(strength, key=strength.get)
-    drawn = show_attention(axes[3], grey, rows[strongest][0].numpy(), at, title=f"one {organ} pixel attends to")
+    drawn = show_attention(axes[3], x[0].numpy(), rows[strongest][0].numpy(), at, title=f"one {organ} pixel attends to")
     figure.colorbar(drawn, ax=axes[3], shrink=0.8, label="times uniform")
     organ_legend(figure, errors=True, label_set=volume.label_set)
     return figure

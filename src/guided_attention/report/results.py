@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guided_attention.data.source import natural_order
+from guided_attention.data.read.names import natural_order
 from guided_attention.errors import DataError
 from guided_attention.evaluation.scores import METRICS
 from guided_attention.experiments.record import read_record, record_path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from guided_attention.data.greys import Normalisation
 from guided_attention.training.settings import Precision, Preset
 
 __all__ = ["Changes", "vary"]
@@ -24,8 +25,8 @@ class Changes:
         Rows and columns of the network's input.
     how : {"crop", "resample"}, optional
         Whether another matrix size is cropped about its centre, or resampled.
-    normalisation : {"percentile", "zscore", "minmax"}, optional
-        Of the grey values.
+    normalisation : {"percentile", "zscore", "minmax", "robust", "halves", "arcsinh", "nonzero", "ct"}, optional
+        Of the grey values. Robust, if something in a scan may be far brighter than the organs; ct for Hounsfield units.
     learning_rate : float, optional
         Of Adam. A run that diverged goes on with another one, in the same output folder.
     precision : {"32-true", "bf16-mixed"}, optional
@@ -53,7 +54,7 @@ class Changes:
     batch_size: int | None = None
     size: int | None = None
     how: Literal["crop", "resample"] | None = None
-    normalisation: Literal["percentile", "zscore", "minmax"] | None = None
+    normalisation: Normalisation | None = None
     learning_rate: float | None = None
     precision: Precision | None = None
     weight_decay: float | None = None

@@ -19,7 +19,7 @@ from torch import nn
 
 from guided_attention.data.digest import digests_of
 from guided_attention.data.slices import SliceDataset
-from guided_attention.data.volume import Volume
+from guided_attention.data.volume import Volume, require_channels
 from guided_attention.errors import NotFiniteError, OutOfTimeError, SettingsError
 from guided_attention.progress import progress_bar
 from guided_attention.training.batches import EpochBatches
@@ -78,6 +78,8 @@ def fit(
 
     Raises
     ------
+    DataError
+        If volumes have other channels than the network takes.
     SettingsError
         If there is nothing to train on or to validate with, volumes label different organs, the network's weights
         are not finite to begin with, or the devices do not exist.
@@ -94,6 +96,8 @@ def fit(
         sets |= {None if v.labels is None else v.label_set.names: v.subject for v in volumes}
         if not volumes or None in sets:
             raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
+        first = next(iter(volumes))
+        require_channels(first, getattr(model, "in_channels", first.channels), "the network takes")
     if len(sets) > 1:
         said = "; ".join(f"{subject!r} has {', '.join(names[1:])}" for names, subject in sets.items())
         raise SettingsError(f"fit: expected volumes that label the same organs in the same order, found {said}.")

@@ -28,7 +28,7 @@ def validate(
     Parameters
     ----------
     model : nn.Module
-        Takes (B, 1, size, size), returns a `SegmentationOutput`.
+        Takes (B, C, size, size), returns a `SegmentationOutput`.
     volumes : sequence of Volume
         With labels of one set, which is the model's.
     settings : FitSettings

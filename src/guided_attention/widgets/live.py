@@ -18,7 +18,15 @@ from guided_attention.models.stored.onnx import Exported, export_network, export
 from guided_attention.models.stored.onnx_weights import WEIGHTS
 from guided_attention.models.stored.weights import in_half_precision
 from guided_attention.paths import weights_file
-from guided_attention.widgets.live_data import RUNTIME_FILES, Image, input_of, live_data, runtime_folder, slices_of
+from guided_attention.widgets.live_data import (
+    RUNTIME_FILES,
+    Image,
+    input_of,
+    live_data,
+    require_one_channel,
+    runtime_folder,
+    slices_of,
+)
 from guided_attention.widgets.shared.base import GuidedWidget
 from guided_attention.widgets.shared.inputs import drawn_set
 from guided_attention.widgets.shared.pack import unpack
@@ -137,7 +145,9 @@ class LiveNetwork(GuidedWidget):
             Where the page finds them; `save` puts them there.
         """
         first = slices_of(images, inputs)[0][1]
-        exported = export_network(model, tuple(first.x.shape[2:]), label_set=label_set or first.label_set)
+        _, channels, *size = first.x.shape
+        require_one_channel(channels)
+        exported = export_network(model, tuple(size), channels, label_set=label_set or first.label_set)
         return cls._make(exported, in_half_precision(model), images, {"runtime": runtime, "weights": weights}, inputs)
 
     @classmethod

@@ -30,11 +30,11 @@ class VolumeBrowser(GuidedWidget):
     Parameters
     ----------
     volume : Volume
-        Image and, where there is one, reference labels.
+        Image and, where there is one, reference labels. Of several channels the first two are shown.
     prediction : Volume or array (D, H, W), optional
         Predicted labels; those of a Volume with another label set are matched by name.
     out_phase : Volume or array (D, H, W), optional
-        The same subject out of phase; a slider blends the two.
+        The same subject out of phase, or otherwise; a slider blends the two. Default a second channel of the volume.
     slice : int, optional
         The slice to start with; default the middle one of those that show most organs, or the volume's.
 
@@ -85,20 +85,22 @@ class VolumeBrowser(GuidedWidget):
         if isinstance(prediction, Volume) and volume.labels is None:
             volume = replace(volume, label_set=prediction.label_set)
         predicted = as_classes(prediction, volume.shape, volume.label_set)
-        other = as_image("out_phase", out_phase, volume.shape)
+        second = volume.channel(1) if out_phase is None and volume.channels > 1 else out_phase
+        first, other = volume.channel(), as_image("out_phase", second, volume.shape)
         labels = [found for found in (volume.labels, predicted) if found is not None]
-        box = body(volume.image, labels)
-        phases = pack_grey([grey_values(image)[box] for image in (volume.image, other) if image is not None])
+        box = body(first, labels)
+        phases = pack_grey([grey_values(image)[box] for image in (first, other) if image is not None])
         if slice is None:
             slice = _middle(labels[0] if labels else np.zeros(volume.shape, np.uint8))
         classes = class_list(*labels, label_set=volume.label_set)
         data = {
             "subject": volume.subject,
             "spacing": list(volume.spacing),
-            "shape": [int(number) for number in volume.image[box].shape],
+            "shape": [int(number) for number in first[box].shape],
             "corner": [int(side.start) for side in box[1:]],
             "matrix": list(volume.shape[1:]),
             **phases,
+            "blend": " to ".join(volume.channel_names[:2]) if out_phase is None else "",
             "labels": None if volume.labels is None else pack(volume.labels[box], "uint8"),
             "prediction": None if predicted is None else pack(predicted[box], "uint8"),
             "classes": classes,

@@ -27,7 +27,7 @@ def as_image(name: str, given: Volume | np.ndarray | Tensor | None, shape: tuple
     """Return the grey values (D, H, W) of a volume or array, or None; ``name`` stands in the error."""
     if given is None:
         return None
-    return _fitting(name, given.image if isinstance(given, Volume) else array_of(name, given), shape)
+    return _fitting(name, given.channel() if isinstance(given, Volume) else array_of(name, given), shape)
 
 
 def as_classes(

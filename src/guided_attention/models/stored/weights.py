@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.data.prepare import InputSettings
-from guided_attention.errors import CheckpointError, DamagedError, SettingsError
+from guided_attention.errors import CheckpointError, DamagedError, DataError, SettingsError
 from guided_attention.files import digest, read_json, write_bytes, write_text
 from guided_attention.models.stored.tensors import as_bytes, load_weights, weights_of
 from guided_attention.paths import weights_file
@@ -39,6 +39,8 @@ class ModelSpec:
         Those it was trained with.
     in_channels : int
         Channels of the image.
+    channels : tuple of str
+        Their names, in order; empty where nobody said.
     label_set : LabelSet
         The classes it tells apart.
     notes : dict
@@ -51,6 +53,36 @@ class ModelSpec:
     in_channels: int = 1
     label_set: LabelSet = CHAOS_LABELS
     notes: dict[str, Any] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+
+    def require_channels(self, names: tuple[str, ...], where: str | Path) -> str:
+        """Refuse images of other channels than the network was trained with.
+
+        Parameters
+        ----------
+        names : tuple of str
+            One for each channel; numbers (``"0000"``) are no names, and are compared in number only.
+        where : path
+            Of the images, for the message.
+
+        Returns
+        -------
+        str
+            What to warn of: a network of one channel may be tried on images that are called otherwise. Else empty.
+
+        Raises
+        ------
+        DataError
+            If there are more or fewer channels, or several with other names.
+        """
+        own = self.channels or ("not named",) * self.in_channels
+        known = bool(self.channels) and not any(name.isdecimal() for name in (*own, *names))
+        same = [name.casefold() for name in own] == [name.casefold() for name in names]
+        said = f"{where}: expected the channels that the network was trained with, {_counted(own)}"
+        said += f", found {_counted(names)}"
+        if len(own) != len(names) or (known and not same and len(own) > 1):
+            raise DataError(said)
+        return said if known and not same else ""
 
     def build(self) -> nn.Module:
         """Build the network with fresh weights."""
@@ -58,6 +90,10 @@ class ModelSpec:
 
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
         return build_model(self.name, self.in_channels, len(self.label_set), **options)
+
+
+def _counted(names: tuple[str, ...]) -> str:
+    return f"{len(names)} ({', '.join(names)})"
 
 
 def save_network(path: str | Path, model: nn.Module, spec: ModelSpec, *, half: bool = False) -> Path:
@@ -156,6 +192,7 @@ def load_network(path: str | Path, device: str = "cpu", written: str | None = No
         names = tuple(found.pop("classes"))
         label_set = LabelSet(**{"names": names, **found.pop("label_set", {})})
         spec = ModelSpec(**{**found, "inputs": inputs, "label_set": label_set})
+        spec = replace(spec, channels=tuple(spec.channels))
     except (TypeError, KeyError, AttributeError, SettingsError) as error:
         raise CheckpointError(f"{path.with_suffix('.json')}: not the description of a network ({error}).") from error
     model = spec.build()

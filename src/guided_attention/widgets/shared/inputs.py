@@ -93,11 +93,12 @@ def as_slice(
     if isinstance(image, Volume):
         fitted = (inputs or InputSettings(max(image.shape[1:]))).prepare(image)
         if index is None:
-            index = len(fitted.image) // 2 if fitted.labels is None else int((fitted.labels > 0).sum((1, 2)).argmax())
-        if not -len(fitted.image) <= index < len(fitted.image):
-            raise SettingsError(f"index={index}: {image.subject} has {len(fitted.image)} slices.")
+            index = fitted.shape[0] // 2 if fitted.labels is None else int((fitted.labels > 0).sum((1, 2)).argmax())
+        if not -fitted.shape[0] <= index < fitted.shape[0]:
+            raise SettingsError(f"index={index}: {image.subject} has {fitted.shape[0]} slices.")
         own = None if fitted.labels is None else fitted.labels[index]
-        return Slice(torch.from_numpy(fitted.image[index])[None, None], own, fitted.spacing[1:], image.label_set)
+        x = torch.from_numpy(np.ascontiguousarray(fitted.image.reshape(-1, *fitted.shape)[:, index]))  # (C, H, W)
+        return Slice(x[None], own, fitted.spacing[1:], image.label_set)
     # Copied if need be: PyTorch shares no memory that is flipped, big-endian or read-only.
     x = torch.from_numpy(np.require(array_of("image", image), np.float32, "CW"))
     while x.ndim < 4:
