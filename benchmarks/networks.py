@@ -52,10 +52,8 @@ def network_of(job: Job) -> nn.Module:
     if job.contender.startswith(LITERAL):
         literal = LiteralNetwork(widths, len(CLASSES))
         literal.load_state_dict(network.state_dict())
-        network = literal
-    if job.contender == FAST:
-        network = network.to(memory_format=torch.channels_last)
-    return network.to(job.device)
+        return literal.to(job.device)
+    return network.to(job.device, memory_format=torch.channels_last)  # as `fit` and `predict_volume` lay it out
 
 
 def operations(job: Job, slices: int, step: bool = False) -> float:
@@ -78,9 +76,9 @@ def precision(job: Job) -> str:
 
 def step_of(job: Job) -> Callable[[Tensor, Tensor], Any]:
     """A training step of the contender, as a function of images and labels."""
-    network = network_of(job).train()
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3, (0.9, 0.99))
-    if job.contender == LITERAL:
+    network, literal = network_of(job).train(), job.contender == LITERAL
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3, (0.9, 0.99), fused=not literal)  # as `fit` makes it
+    if literal:
         return lambda image, labels: literal_step(network, optimizer, image, labels)
     fabric = prepare(Where(job.device), PRECISIONS[job.contender])
     network, optimizer = fabric.setup(network, optimizer)
