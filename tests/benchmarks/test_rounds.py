@@ -27,10 +27,11 @@ def test_a_package_that_is_not_there_is_named_and_left_out():
     assert set(METRICS.needs) < set(PROGRAMS)
 
 
-def test_a_process_that_ends_says_why():
-    with pytest.raises(BenchmarkError, match=r"(?s)^step, ours: its process ended with 1:.*KeyError"):
-        with Process(Job("step", "ours", quick=True)) as process:
-            process.ask(None)
+def test_a_process_answers_until_it_ends_and_then_says_why():
+    with Process(Job("cam", "literal", quick=True)) as process:
+        assert process.ask(64)["seconds"] > 0
+        with pytest.raises(BenchmarkError, match=r"(?s)^cam, literal: its process ended with 1:.*TypeError"):
+            process.ask("many")
 
 
 def test_answers_of_one_contender_become_one_measurement():
@@ -97,7 +98,24 @@ def test_contenders_count_the_same_arithmetic(case, contender):
     assert answer["memory"] > 0
 
 
-def test_from_the_command_line_to_the_record(tmp_path, capsys):
+class Here:
+    """What `Process` is, without one: a test need not start four Pythons."""
+
+    def __init__(self, job):
+        self.contender = Contender(job)
+
+    def ask(self, size):
+        return json.loads(json.dumps(self.contender.answer(size)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+def test_from_the_command_line_to_the_record(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("benchmarks.rounds.Process", Here)
     assert main(["--quick", "--only", "cam", "--rounds", "2", "--device", "cpu", "--out", str(tmp_path)]) == 0
     (record,) = load_speed("cam", tmp_path)
     assert record.quick
