@@ -75,7 +75,7 @@ def precision(job: Job) -> str:
 
 
 def step_of(job: Job) -> Callable[[Tensor, Tensor], Any]:
-    """A training step of the contender, as a function of images and labels."""
+    """A training step of the contender, as a function of images and labels; the package's is that of `fit`."""
     network, literal = network_of(job).train(), job.contender == LITERAL
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, (0.9, 0.99), fused=not literal)  # as `fit` makes it
     if literal:
@@ -84,8 +84,8 @@ def step_of(job: Job) -> Callable[[Tensor, Tensor], Any]:
     network, optimizer = fabric.setup(network, optimizer)
 
     def step(image: Tensor, labels: Tensor) -> None:
-        loss = objective(network(image), labels)
         optimizer.zero_grad(set_to_none=True)
+        loss = objective(network(image), labels)
         fabric.backward(loss.total)
         optimizer.step()
 
