@@ -84,6 +84,7 @@ def write_scores(
     path: str | Path,
     device: str | torch.device = "cpu",
     seen: Mapping[str, str] | None = None,
+    precision: str | None = None,
     tolerance: float = NSD_TOLERANCE,
 ) -> Path:
     """Write scores without a training behind them, for example of a network on one's own data.
@@ -99,6 +100,8 @@ def write_scores(
         Where the network ran.
     seen : mapping, optional
         Which of the subjects the network has seen in training: subject -> ``"train"`` or ``"validation"``.
+    precision : str, optional
+        That the network computed with.
     tolerance : float
         With which NSD was measured, in mm.
 
@@ -121,6 +124,8 @@ def write_scores(
     }
     if seen:
         content["seen"] = dict(seen)
+    if precision is not None:
+        content["precision"] = precision
     return _write(to_json(content, inf_nan_mode="null"), path)
 
 
