@@ -354,7 +354,8 @@ class TestPredict:
         with pytest.raises(SystemExit) as stopped:
             main(["predict", str(run), str(folder), "--out", str(tmp_path / "out"), "--no-progress"])
         assert stopped.value.code == 1
-        assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{n}_prediction.nii.gz" for n in "ac"}
+        names = {f"{n}_prediction.nii.gz" for n in "ac"} | {"labels.json"}
+        assert {p.name for p in (tmp_path / "out").iterdir()} == names
         printed = capsys.readouterr()
         assert printed.out.splitlines() == [str(tmp_path / "out" / f"{n}_prediction.nii.gz") for n in "ac"]
         assert f"ignored: {folder / 'd.mgz'}: is FreeSurfer" in printed.err
@@ -363,7 +364,7 @@ class TestPredict:
 
     def test_a_tree_of_subjects(self, run, scans, tmp_path, capsys):
         main(["predict", str(run), str(scans), "--out", str(tmp_path / "out")])
-        assert {p.name.removesuffix("_prediction.nii.gz") for p in (tmp_path / "out").iterdir()} == set(
+        assert {p.name.removesuffix("_prediction.nii.gz") for p in (tmp_path / "out").glob("*.nii.gz")} == set(
             open_source(scans).subjects
         )
         assert "predicting: 100%" in capsys.readouterr().err
