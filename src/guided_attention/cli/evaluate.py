@@ -12,6 +12,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from guided_attention.cli.masks import find_masks, match, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
+from guided_attention.cli.stream import stream
 from guided_attention.data import DataSource, Volume, write_nifti
 from guided_attention.data.digest import Fingerprint
 from guided_attention.data.integrity import Findings
@@ -23,6 +24,7 @@ from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.data.read.write import ending_like
 from guided_attention.data.splits import patients_of
 from guided_attention.errors import DataError, DataWarning, MissingExtraError, NotFiniteError, SettingsError
+from guided_attention.evaluation.precision import Precision, choose_precision
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
@@ -91,20 +93,21 @@ def evaluate(
     if familiar.parts:
         print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
         print("these scores say nothing about new patients")
+    precision = _precision(inference, network, spec)
     scores = score(
         model,
         replace(source, fingerprints=report.fingerprints).volumes(chosen),  # one at a time; its warnings are told
         spec.inputs,
         batch_size=inference.batch_size,
         device=inference.device,
-        precision=inference.precision or precision_of(network, spec),
+        precision=precision,
         label_set=spec.label_set,
         progress=progress,
     )
     print(subject_table(scores, scored))
     print(summary_table(summarise(scores)))
     if out is not None:
-        print(f"scores: {write_scores(scores, out, inference.device, scored)}")
+        print(f"scores: {write_scores(scores, out, inference.device, scored, precision=precision)}")
 
 
 def _familiar(network: Path, spec: ModelSpec, source: DataSource, chosen: Mapping[str, Fingerprint]) -> Seen:
@@ -136,6 +139,8 @@ def predict(
     The numbers are those of the files that the network was trained with; a labels.json beside them says what they mean.
     Labels of DICOM images are written as NIfTI.
 
+    While the network has one volume, the next is read and the last is written.
+
     A volume that cannot be read or segmented is named at the end, with status 1; the others are done.
 
     Args:
@@ -157,32 +162,30 @@ def predict(
             raise SettingsError(f"{target} exists; give --overwrite, or another --out.")
         if targets.count(target) > 1:
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
-    precision = inference.precision or precision_of(network, spec)
+    precision = _precision(inference, network, spec)
 
-    def segment(files: SubjectFiles, target: Path) -> None:  # what it holds of a volume goes with its end
-        volume = _read(files, spec, scan)
-        labels = predict_volume(
-            model,
-            volume,
-            spec.inputs,
-            batch_size=inference.batch_size,
-            device=inference.device,
-            precision=precision,
-            label_set=spec.label_set,
-        )
-        write_nifti(labels, target, like=files.first if format_of(files.first) else None)
-        print(target, flush=True)
+    def read(files: SubjectFiles) -> Volume:
+        return _read(files, spec, scan)
 
-    failed = []
+    def segment(volume: Volume) -> Volume:
+        how = {"batch_size": inference.batch_size, "device": inference.device, "precision": precision}
+        return predict_volume(model, volume, spec.inputs, label_set=spec.label_set, **how)
+
+    def write(files: SubjectFiles, labels: Volume) -> None:
+        write_nifti(labels, written[files], like=files.first if format_of(files.first) else None)
+
+    failed, written = [], dict(zip(subjects, targets, strict=True))
     for ignored in (other for _, others in found for other in others):
         print(f"ignored: {ignored}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
     write_labels(spec.label_set, out)
-    with progress_bar(subjects, show=progress and len(subjects) > 1, desc="predicting", unit="volume") as bar:
-        for files, target in zip(bar, targets, strict=True):
-            try:
-                segment(files, target)
-            except (DataError, MissingExtraError, NotFiniteError) as error:
+    steps = stream(subjects, read, segment, write, expected=(DataError, MissingExtraError, NotFiniteError))
+    show = progress and len(subjects) > 1
+    with progress_bar(steps, show=show, total=len(subjects), desc="predicting", unit="volume") as bar:
+        for files, error in bar:
+            if error is None:
+                print(written[files], flush=True)
+            else:
                 failed.append(f"{files.first}: {error}")
     if failed:
         print(f"error: {len(failed)} of {len(subjects)} could not be predicted:", file=sys.stderr)
@@ -210,6 +213,13 @@ def _read(files: SubjectFiles, spec: ModelSpec, scan: Scan) -> Volume:
 def _warn(message: str) -> None:
     if message:
         warnings.warn(message, DataWarning, stacklevel=2)
+
+
+def _precision(inference: Inference, network: Path, spec: ModelSpec) -> Precision:
+    chosen = choose_precision(inference.precision or precision_of(network, spec), inference.device)
+    if inference.precision == "auto":
+        print(f"precision: {chosen}, which this machine multiplies fastest")
+    return chosen
 
 
 def precision_of(network: Path, spec: ModelSpec) -> str:

@@ -85,6 +85,7 @@ def write_scores(
     device: str | torch.device = "cpu",
     seen: Mapping[str, str] | None = None,
     tolerance: float = NSD_TOLERANCE,
+    precision: str | None = None,
 ) -> Path:
     """Write scores without a training behind them, for example of a network on one's own data.
 
@@ -101,6 +102,8 @@ def write_scores(
         Which of the subjects the network has seen in training: subject -> ``"train"`` or ``"validation"``.
     tolerance : float
         With which NSD was measured, in mm.
+    precision : str, optional
+        That the network computed with.
 
     Returns
     -------
@@ -121,6 +124,8 @@ def write_scores(
     }
     if seen:
         content["seen"] = dict(seen)
+    if precision is not None:
+        content["precision"] = precision
     return _write(to_json(content, inf_nan_mode="null"), path)
 
 
