@@ -107,7 +107,7 @@ def evaluate(
     print(subject_table(scores, scored))
     print(summary_table(summarise(scores)))
     if out is not None:
-        print(f"scores: {write_scores(scores, out, inference.device, scored, precision)}")
+        print(f"scores: {write_scores(scores, out, inference.device, scored, precision=precision)}")
 
 
 def _familiar(network: Path, spec: ModelSpec, source: DataSource, chosen: Mapping[str, Fingerprint]) -> Seen:
@@ -163,30 +163,28 @@ def predict(
         if targets.count(target) > 1:
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
     precision = _precision(inference, network, spec)
-    how = {"batch_size": inference.batch_size, "device": inference.device, "precision": precision}
 
-    def read(item: tuple[SubjectFiles, Path]) -> Volume:
-        return _read(item[0], spec, scan)
+    def read(files: SubjectFiles) -> Volume:
+        return _read(files, spec, scan)
 
     def segment(volume: Volume) -> Volume:
+        how = {"batch_size": inference.batch_size, "device": inference.device, "precision": precision}
         return predict_volume(model, volume, spec.inputs, label_set=spec.label_set, **how)
 
-    def write(item: tuple[SubjectFiles, Path], labels: Volume) -> None:
-        files, target = item
-        write_nifti(labels, target, like=files.first if format_of(files.first) else None)
+    def write(files: SubjectFiles, labels: Volume) -> None:
+        write_nifti(labels, written[files], like=files.first if format_of(files.first) else None)
 
-    failed = []
+    failed, written = [], dict(zip(subjects, targets, strict=True))
     for ignored in (other for _, others in found for other in others):
         print(f"ignored: {ignored}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
     write_labels(spec.label_set, out)
-    expected = (DataError, MissingExtraError, NotFiniteError)
-    steps = stream(zip(subjects, targets, strict=True), read, segment, write, expected)
+    steps = stream(subjects, read, segment, write, expected=(DataError, MissingExtraError, NotFiniteError))
     show = progress and len(subjects) > 1
     with progress_bar(steps, show=show, total=len(subjects), desc="predicting", unit="volume") as bar:
-        for (files, target), error in bar:
+        for files, error in bar:
             if error is None:
-                print(target, flush=True)
+                print(written[files], flush=True)
             else:
                 failed.append(f"{files.first}: {error}")
     if failed:

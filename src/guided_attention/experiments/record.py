@@ -84,8 +84,8 @@ def write_scores(
     path: str | Path,
     device: str | torch.device = "cpu",
     seen: Mapping[str, str] | None = None,
-    precision: str | None = None,
     tolerance: float = NSD_TOLERANCE,
+    precision: str | None = None,
 ) -> Path:
     """Write scores without a training behind them, for example of a network on one's own data.
 
@@ -100,10 +100,10 @@ def write_scores(
         Where the network ran.
     seen : mapping, optional
         Which of the subjects the network has seen in training: subject -> ``"train"`` or ``"validation"``.
-    precision : str, optional
-        That the network computed with.
     tolerance : float
         With which NSD was measured, in mm.
+    precision : str, optional
+        That the network computed with.
 
     Returns
     -------

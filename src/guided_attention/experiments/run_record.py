@@ -46,10 +46,8 @@ class DataSet:
     synthetic : bool
     digests : dict from subject to str, optional
         From `guided_attention.data.volume_digest`; None in records made before there were digests.
-    classes : tuple of str, optional
-        Names of the classes, background first; None: CHAOS's five.
-    channels : tuple of str, optional
-        Names of the image's channels, where it has several.
+    classes, channels : tuple of str, optional
+        Names of the classes, background first (None: CHAOS's five), and of the image's channels, where it has several.
     """
 
     name: _Text
