@@ -18,8 +18,10 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLoss
 from torch.nn import functional
 
 from guided_attention.data import normalise
+from guided_attention.data.greys import NORMALISATIONS
 from guided_attention.models.stored.weights import ModelSpec, load_network, save_network
 from guided_attention.widgets import LiveNetwork
+from guided_attention.widgets.shared.bundle import SCRIPTS
 from small_live import INPUTS, OPTIONS, SIZE, logits_of, phantom_slices, trained
 
 WHOLE = (SIZE, SIZE)
@@ -203,6 +205,20 @@ def prepared(values: np.ndarray) -> np.ndarray:
     square = np.pad(values.astype(np.float64), around, constant_values=values.min())
     x = functional.interpolate(torch.from_numpy(square)[None, None], size=WHOLE, mode="bilinear", antialias=True)
     return normalise(x[0].numpy(), "percentile")[0]
+
+
+@pytest.mark.parametrize("how", NORMALISATIONS)
+def test_a_page_brings_greys_to_the_scale_that_python_does(show, live, how):
+    text = (SCRIPTS / "intake.js").read_text(encoding="utf-8")
+    bare = re.sub(r"^(import .*\n|export )", "", text, flags=re.MULTILINE)
+    page, image = show(live), np.append(picture(), np.full((6, 130), 255, np.uint8), axis=0).astype(np.float32)
+    image = np.where(image < 60, 0, image) * (11.5 if how == "ct" else 1) + (image > 250) * 4000
+    found = page.evaluate(
+        "([text, values, how, columns]) => new Function('values', 'how', 'columns', "
+        "`${text}; return Array.from(normalise(Float32Array.from(values), how, columns));`)(values, how, columns)",
+        [bare, image.ravel().tolist(), how, image.shape[1]],
+    )
+    np.testing.assert_allclose(found, normalise(image[None], how).ravel(), atol=1e-4)
 
 
 def picture(height: int = 90, width: int = 130) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from guided_attention.cli.main import main
-from guided_attention.data import folds_for, open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.data import DataSource, folds_for, open_source, read_nifti, write_nifti, write_phantom
+from guided_attention.data.read.nifti import inspect_nifti
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.scores import evaluate_subject
 from guided_attention.experiments.label_volumes import masks_path, read_masks
@@ -261,6 +262,29 @@ class TestEvaluate:
         assert scored(printed, "seen in train") == {split.train[0]}
         assert "scored all the same: these scores say nothing about new patients" in printed
 
+    def test_no_more_than_one_volume_is_held(self, run, scans, monkeypatch):
+        """When a volume is read to be scored, those before it are gone."""
+        alive, most, read = weakref.WeakSet(), [], DataSource.read
+
+        def watched(source, subject):
+            most.append(len(alive))
+            volume = read(source, subject)
+            alive.add(volume)
+            return volume
+
+        monkeypatch.setattr(DataSource, "read", watched)
+        main(["evaluate", str(run), "--data", str(scans), "--no-progress", "--seen"])
+        assert most == [0, 0, 0, 0]
+
+    def test_another_scan_of_a_patient_it_was_trained_on_is_left_out(self, run, scans, tmp_path, capsys):
+        split = read_record(run / "record.json").split
+        (tmp_path / "g.json").write_text(json.dumps({"P": [split.train[0], split.test[0]]}))
+        command = ["evaluate", str(run), "--data", str(scans), "--groups", str(tmp_path / "g.json"), "--no-progress"]
+        message = fails(capsys, *command)
+        assert f"another scan of a patient that it has seen: {split.test[0]}" in message
+        main([*command, "--subjects", split.test[0]])  # its other scan is not among those asked for
+        assert scored(capsys.readouterr().out, "seen in train") == {split.test[0]}
+
     def test_nobody_is_left(self, run, scans, capsys):
         test = read_record(run / "record.json").split.test
         fold = next(f.index for f in folds_for(open_source(scans).subjects) if set(f.test).isdisjoint(test))
@@ -327,20 +351,21 @@ class TestPredict:
             write_nifti(source.read(source.subjects[0]).with_labels(None), folder / f"{name}_0000.nii.gz")
         whole = (folder / "b_0000.nii.gz").read_bytes()
         (folder / "b_0000.nii.gz").write_bytes(whole[: len(whole) // 2])
-        (folder / "d.mha").write_bytes(b"?")
+        (folder / "d.mgz").write_bytes(b"?")
         with pytest.raises(SystemExit) as stopped:
             main(["predict", str(run), str(folder), "--out", str(tmp_path / "out"), "--no-progress"])
         assert stopped.value.code == 1
-        assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{n}_prediction.nii.gz" for n in "ac"}
+        names = {f"{n}_prediction.nii.gz" for n in "ac"} | {"labels.json"}
+        assert {p.name for p in (tmp_path / "out").iterdir()} == names
         printed = capsys.readouterr()
         assert printed.out.splitlines() == [str(tmp_path / "out" / f"{n}_prediction.nii.gz") for n in "ac"]
-        assert f"ignored: {folder / 'd.mha'}: is MetaImage" in printed.err
+        assert f"ignored: {folder / 'd.mgz'}: is FreeSurfer" in printed.err
         assert "1 of 3 could not be predicted" in printed.err
         assert f"{folder / 'b_0000.nii.gz'}: cannot be read as NIfTI" in printed.err
 
     def test_a_tree_of_subjects(self, run, scans, tmp_path, capsys):
         main(["predict", str(run), str(scans), "--out", str(tmp_path / "out")])
-        assert {p.name.removesuffix("_prediction.nii.gz") for p in (tmp_path / "out").iterdir()} == set(
+        assert {p.name.removesuffix("_prediction.nii.gz") for p in (tmp_path / "out").glob("*.nii.gz")} == set(
             open_source(scans).subjects
         )
         assert "predicting: 100%" in capsys.readouterr().err
@@ -350,13 +375,13 @@ class TestPredict:
         source, alive, most = open_source(scans), weakref.WeakSet(), []
         paths = [write_nifti(source.read(source.subjects[0]), tmp_path / f"{n}.nii", "image") for n in "abcdefg"]
 
-        def watched(path):
+        def watched(*arguments, **options):
             most.append(len(alive))
-            volume = read_nifti(path)
+            volume = inspect_nifti(*arguments, **options)
             alive.add(volume)
             return volume
 
-        monkeypatch.setattr("guided_attention.cli.evaluate.read_nifti", watched)
+        monkeypatch.setattr("guided_attention.cli.evaluate.inspect_nifti", watched)
         main(["predict", str(run), *map(str, paths), "--out", str(tmp_path / "out")])
         assert len(most) == len(paths)
         assert max(most) <= 2

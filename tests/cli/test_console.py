@@ -1,6 +1,8 @@
 """The command line on consoles that cannot print every name."""
 
 import io
+import os
+import subprocess
 import sys
 
 import pytest
@@ -37,3 +39,13 @@ def test_a_stream_that_is_no_console_stays_as_it_is(monkeypatch):
     monkeypatch.setattr(sys, "stdout", captured)
     main(["--version"])
     assert captured.getvalue().startswith("guided-attention ")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    """As in ``guided-attention data folds | head -1``: nothing is said, and the status is a shell's for that."""
+    command = [sys.executable, "-m", "guided_attention.cli", "data", "check", str(tmp_path), "--json"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -140,10 +140,10 @@ SPOILT = {
         DCM[0],
         r"multi-frame file \(MR Image Storage, 2 frames\).*dcm2niix",
     ),
-    "enhanced": (
+    "a frame without direction": (
         lambda s: enhance(s / IN / DCM[0]),
         DCM[0],
-        r"multi-frame file \(Enhanced MR Image Storage, 1 frames\)",
+        "found no ImageOrientationPatient, PixelSpacing in it",
     ),
     "a maker's own": (
         lambda s: compress(s / IN / DCM[0], UID("1.2.840.113619.5.2")),
@@ -257,7 +257,7 @@ def test_one_report_names_every_bad_file_of_every_subject(tmp_path):
     for path in (f"1/{IN}/{FILES[0]}.dcm", f"1/{GROUND}/{FILES[2]}.png", f"10/{GROUND}/{FILES[1]}.png"):
         assert str(tmp_path / path) in text
     assert "in 2 of 3 subjects" in text
-    with pytest.raises(DataError, match="mend or replace"):
+    with pytest.raises(DataError, match="mend these files"):
         report.raise_if_bad()
     assert source.check(["2"]).ok
     source.check(["2"]).raise_if_bad()

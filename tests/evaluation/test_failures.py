@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 mpl.use("Agg")
 
+from guided_attention.data import LabelSet
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.evaluation import failures
 from guided_attention.evaluation.overlap import dice
@@ -54,6 +55,15 @@ class TestKinds:
         pred[where] = value
         kinds = failures.classify_errors(pred, ref)
         assert (kinds[where] == CODE[kind]).all()
+
+    def test_sides_are_the_pairs_of_the_label_set(self):
+        lungs = LabelSet(("background", "trachea", "lung_left", "heart", "lung_right"))
+        ref = np.full((1, 1, 3), 2, np.uint8)
+        pred = np.array([[[4, 3, 1]]], np.uint8)
+        kinds = failures.classify_errors(pred, ref, label_set=lungs)
+        assert kinds.tolist() == [[[CODE["sides"], CODE["neighbour"], CODE["neighbour"]]]]
+        with pytest.raises(DataError, match="classes 0 to 1"):
+            failures.confusion(pred, ref, LabelSet(("background", "prostate")))
 
     @settings(max_examples=30, deadline=None)
     @given(VOLUMES, VOLUMES)

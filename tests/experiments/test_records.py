@@ -87,6 +87,15 @@ def test_read_record_is_the_record(record, tmp_path):
     assert write_record(again, tmp_path / "copy.json").read_bytes() == path.read_bytes()
 
 
+def test_the_five_organs_go_without_saying_and_others_are_named(record, tmp_path):
+    plain = json.loads(write_record(record, tmp_path / "plain.json").read_text())["dataset"]
+    assert plain == {"name": "phantom-t1dual-in", "sequence": "T1DUAL", "synthetic": True}
+    assert record.dataset.organs == ORGANS
+    named = replace(record, dataset=replace(record.dataset, classes=("background", "prostate")))
+    again = read_record(write_record(named, tmp_path / "named.json"))
+    assert again.dataset.organs == ("prostate",)
+
+
 def test_created_is_now_in_utc(record):
     created = datetime.fromisoformat(record.created)
     assert created.utcoffset() == timedelta(0)
@@ -187,7 +196,7 @@ def test_schema_tells_others_limits_and_that_a_score_may_be_missing():
 def test_scores_alone_are_written_as_in_a_record(record, tmp_path):
     content = json.loads(write_scores(record.scores, tmp_path / "new" / "scores.json").read_text())
     whole = json.loads(write_record(record, tmp_path / "record.json").read_text())
-    assert content == {name: whole[name] for name in ("scores", "summary", "provenance")}
+    assert content == {name: whole[name] for name in ("scores", "summary", "provenance")} | {"nsd_tolerance_mm": 3.0}
     with pytest.raises(DataError, match="at least one subject"):
         write_scores([], tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()

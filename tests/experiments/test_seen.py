@@ -62,6 +62,16 @@ def test_where_nothing_was_written_down_that_is_said(tmp_path):
     assert "nothing is written down" in str(found)
 
 
+def test_another_scan_of_a_patient_it_has_seen_is_no_new_patient(known):
+    patients = {"a": "P1", "b": "P1", "c": "P2", "d": "P2", "e": "P3"}
+    digests = {"a": DIGESTS["t1"], "b": "d" * 16, "c": "e" * 16, "d": DIGESTS["v1"], "e": "f" * 16}
+    found = seen_by(*known, here(**digests), patients)
+    assert found.parts == {"a": "train", "b": "train", "c": "validation", "d": "validation"}
+    assert found.kin == ("b", "c")
+    assert "another scan of a patient that it has seen: b, c" in str(found)
+    assert seen_by(*known, here(**digests)).kin == ()
+
+
 def test_notes_hold_no_names(record):
     noted = digests_seen(record.split, DIGESTS)
     assert noted == {"train": [DIGESTS["t1"], DIGESTS["t2"]], "validation": [DIGESTS["v1"]]}

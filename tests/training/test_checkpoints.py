@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from guided_attention.cli.main import main
-from guided_attention.data import InputSettings
+from guided_attention.data import InputSettings, LabelSet
 from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, DamagedError, NotFiniteError
 from guided_attention.evaluation.predict import predict_volume
@@ -316,8 +316,25 @@ class TestNetworks:
         described = json.loads((saved / "model.json").read_text())
         described["classes"] = [CLASSES[0], *reversed(CLASSES[1:])]
         (saved / "model.json").write_text(json.dumps(described))
-        with pytest.raises(CheckpointError, match=r"model\.json: expected the classes background, liver"):
+        assert load_network(saved)[1].label_set.organs == tuple(reversed(CLASSES[1:]))  # by name, never by number
+        described["classes"] = [*reversed(CLASSES)]
+        (saved / "model.json").write_text(json.dumps(described))
+        with pytest.raises(CheckpointError, match=r"model\.json: not the description .*background, then organs"):
             load_network(saved)
+
+    def test_other_organs_come_back_with_ids_colours_and_pairs(self, saved):
+        organs = LabelSet(("background", "a", "b"), (0, 7, 3), ("#000000", "#112233", "#445566"), (("a", "b"),))
+        spec = replace(SPEC, label_set=organs)
+        save_network(saved / "model.safetensors", spec.build(), spec)
+        model, found = load_network(saved)
+        assert found == spec
+        assert (found.label_set.colours, found.label_set.mirrored) == (organs.colours, organs.mirrored)
+        assert model(torch.zeros(1, 1, 32, 32)).logits.shape[1] == 3
+
+    def test_the_description_of_chaos_is_written_as_ever(self, saved):
+        described = json.loads((saved / "model.json").read_text())
+        assert described["classes"] == [*CLASSES]
+        assert sorted(described) == ["classes", "digest", "in_channels", "inputs", "name", "notes", "options"]
 
     @pytest.mark.parametrize("digests", [True, False], ids=["digest", "old"])
     def test_a_relabelled_number_type(self, saved, digests):

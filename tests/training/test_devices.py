@@ -69,11 +69,19 @@ def test_on_one_device_a_process_is_alone(environment, given):
     assert (fabric.is_global_zero, fabric.world_size) == (True, 1)
 
 
+def test_lightning_itself_is_imported_whatever_a_launcher_left():
+    """It reads RANK and its like then; in this process it has been imported long ago."""
+    program = "from guided_attention.training.devices import HERE, prepare; print(prepare(HERE).world_size)"
+    left = {"RANK": "", "LOCAL_RANK": "-1", "SLURM_PROCID": "none"}
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **left}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("given", "first"),
     [
         ({}, True),
-        ({"LOCAL_RANK": 1, "NODE_RANK": 0}, False),  # started by Fabric itself
+        ({**{n: v for n, v in torchrun(1).items() if "TORCH" not in n}, "NODE_RANK": 0}, False),  # by Fabric itself
         (torchrun(0), True),
         (torchrun(1), False),
         (srun(0), True),
@@ -99,6 +107,8 @@ def test_on_several_devices_the_first_is_the_one_that_fabric_calls_so(environmen
         torchrun(0, world=3),
         srun(0, NTASKS_PER_NODE="2(x3)"),
         {**torchrun(0), "WORLD_SIZE": ""},
+        {"LOCAL_RANK": 1},  # left over: it would wait for a first process that nobody has started
+        {"LOCAL_RANK": 0, "WORLD_SIZE": 2},
     ],
 )
 def test_processes_that_are_not_one_for_each_device_are_an_error_before_anything_begins(environment, given):

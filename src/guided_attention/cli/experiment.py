@@ -60,7 +60,10 @@ def experiment(
             accelerator=machines.accelerator,
             threads=machines.threads_each(),
             dataset=source.name,
+            series=data.series,
             stretch=stretch,
+            splits=data.splits and str(data.splits.resolve()),
+            groups=data.groups and str(data.groups.resolve()),
         )
         for trial in grid.trials(source)
     ]

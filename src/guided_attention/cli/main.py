@@ -5,6 +5,7 @@ Every command is a function; tyro makes its options from its arguments and their
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -79,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command.
 
     Errors for people, and those of the file system (a full disk, a file where a folder should be), end in one message
-    and status 2; Ctrl-C ends in status 130. What a console cannot print, such as a subject's name beyond its code page,
-    is printed as an escape: no command ends because of it.
+    and status 2; Ctrl-C ends in status 130, a reader that has seen enough (``| head``) in 141. What a console cannot
+    print, such as a subject's name beyond its code page, is printed as an escape: no command ends because of it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -92,6 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with _plain_warnings():
             _run(arguments)
+        if sys.stdout is not None:  # pythonw, and a shell's >&-, give none
+            sys.stdout.flush()  # here, where what goes wrong is said as below
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # for what Python flushes at its own end
+        raise SystemExit(141) from None
     except (GuidedAttentionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

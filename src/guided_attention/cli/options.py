@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from guided_attention.cli.data import Phase, SequenceName, open_data
 from guided_attention.data import DataSource
+from guided_attention.data.splits import with_splits
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.precision import Wanted
 
@@ -20,12 +22,15 @@ class Scan:
     ----------
     sequence : {"T1DUAL", "T2SPIR"}
         Sequence of a CHAOS tree.
-    phase : {"in", "out"}
-        In-phase or out-of-phase images of T1-DUAL.
+    phase : {"in", "out", "both"}
+        In-phase or out-of-phase images of T1-DUAL, or both as two channels.
+    series : str
+        Number or description of the series to read where DICOM folders hold several.
     """
 
     sequence: SequenceName = "T1DUAL"
     phase: Phase = "in"
+    series: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,20 +40,30 @@ class Data:
     Parameters
     ----------
     data : str
-        A CHAOS tree, a folder of NIfTI files, or the word phantom (made on first use).
+        A CHAOS tree; a folder of NIfTI, NRRD or MetaImage files, or of DICOM folders; or the word phantom (made on
+        first use).
     sequence : {"T1DUAL", "T2SPIR"}
         Sequence of a CHAOS tree.
-    phase : {"in", "out"}
-        In-phase or out-of-phase images of T1-DUAL.
+    phase : {"in", "out", "both"}
+        In-phase or out-of-phase images of T1-DUAL, or both as two channels.
+    series : str
+        Number or description of the series to read where DICOM folders hold several.
+    splits : Path, optional
+        JSON file that says who trains, validates and tests: a list of folds, or nnU-Net's splits_final.json.
+    groups : Path, optional
+        Table (CSV) or JSON that says whose scan each subject is: one patient's scans stay on one side of a split.
     """
 
     data: str = "phantom"
     sequence: SequenceName = "T1DUAL"
     phase: Phase = "in"
+    series: str = ""
+    splits: Path | None = None
+    groups: Path | None = None
 
     def open(self) -> DataSource:
-        """Open it."""
-        return open_data(self.data, self.sequence, self.phase)
+        """Open it, split as the files say."""
+        return with_splits(open_data(self.data, self.sequence, self.phase, self.series), self.splits, self.groups)
 
 
 @dataclass(frozen=True)

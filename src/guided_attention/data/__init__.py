@@ -12,11 +12,14 @@ from guided_attention.data.augmentation import Augmentation, Draw
 from guided_attention.data.digest import volume_digest
 from guided_attention.data.fetch.chaos import CHAOS_TRAIN, Archive, fetch_chaos
 from guided_attention.data.folds import CHAOS_FOLDS, CHAOS_SUBJECTS, Fold, folds_for, make_folds
+from guided_attention.data.greys import normalise
 from guided_attention.data.integrity import IntegrityReport, Problem
-from guided_attention.data.prepare import InputSettings, fit_in_plane, normalise
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
+from guided_attention.data.prepare import InputSettings, fit_in_plane
 from guided_attention.data.read.chaos import read_chaos_subject
 from guided_attention.data.read.label_png import GREY_RANGES
-from guided_attention.data.read.nifti import read_nifti, write_nifti
+from guided_attention.data.read.nifti import read_nifti
+from guided_attention.data.read.write import write_nifti
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.source import DataSource, open_source
 from guided_attention.data.volume import CLASSES, ORGANS, Volume
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHAOS_FOLDS",
+    "CHAOS_LABELS",
     "CHAOS_SUBJECTS",
     "CHAOS_TRAIN",
     "CLASSES",
@@ -44,6 +48,7 @@ __all__ = [
     "Fold",
     "InputSettings",
     "IntegrityReport",
+    "LabelSet",
     "PhantomSettings",
     "PhantomSubject",
     "Problem",

@@ -86,7 +86,7 @@ class Augmentation:
 
         Parameters
         ----------
-        image : Tensor, float32, (S, S)
+        image : Tensor, float32, (S, S) or (C, S, S)
             Interpolated linearly.
         labels : Tensor, uint8 or int64, (S, S)
             Nearest neighbour: a mean of two classes is no class.
@@ -97,11 +97,11 @@ class Augmentation:
 
         Returns
         -------
-        image, labels : Tensor, (S, S)
-            Of the same types, contiguous.
+        image, labels : Tensor
+            Of the same types and shapes, contiguous.
         """
-        image, labels = augment(image[None], labels[None], as_tensor([draw]), torch.tensor([outside]))
-        return image[0], labels[0]
+        moved, labels = augment(image[None], labels[None], as_tensor([draw]), torch.tensor([outside]))
+        return moved[0], labels[0]
 
 
 def as_tensor(draws: Sequence[Draw]) -> Tensor:
@@ -121,34 +121,36 @@ def augment(image: Tensor, labels: Tensor, moves: Tensor, outside: Tensor) -> tu
 
     Parameters
     ----------
-    image : Tensor, float32, (B, S, S)
+    image : Tensor, float32, (B, S, S) or (B, C, S, S)
         Interpolated linearly.
     labels : Tensor, uint8, (B, S, S)
         Nearest neighbour.
     moves : Tensor, (5, B)
         From `as_tensor`.
-    outside : Tensor, (B,)
+    outside : Tensor, (B,) or (B, C)
         Grey of what a rotation brings in from outside the picture; its label is background.
 
     Returns
     -------
-    image, labels : Tensor, (B, S, S)
-        Of the same types.
+    image, labels : Tensor
+        Of the same types and shapes.
     """
     rotated, cosine, sine, horizontal, vertical = moves[:, :, None, None]
     places = (torch.arange(image.shape[-1], device=image.device) * 2 + 1) / image.shape[-1] - 1
     row, column = places[:, None], places[None, :]
     # rows run downwards, so counter-clockwise on the screen is this sign
     grid = torch.stack((cosine * column - sine * row, sine * column + cosine * row), dim=-1)  # (B, S, S, 2)
-    grey = outside[:, None, None]
+    shape, grey = image.shape, outside.reshape(len(image), -1, 1, 1)
+    image = image.reshape(len(image), -1, *shape[-2:])  # (B, C, S, S)
     turned = _sample(image - grey, grid, "bilinear") + grey
-    image = torch.where(rotated > 0, turned, image)
-    labels = torch.where(rotated > 0, _sample(labels.to(image.dtype), grid, "nearest").to(labels.dtype), labels)
+    image = torch.where(rotated[:, None] > 0, turned, image)
+    nearest = _sample(labels[:, None].to(image.dtype), grid, "nearest")[:, 0].to(labels.dtype)
+    labels = torch.where(rotated > 0, nearest, labels)
     for axis, wanted in ((-1, horizontal), (-2, vertical)):
-        image = torch.where(wanted > 0, image.flip(axis), image)
+        image = torch.where(wanted[:, None] > 0, image.flip(axis), image)
         labels = torch.where(wanted > 0, labels.flip(axis), labels)
-    return image, labels
+    return image.reshape(shape), labels
 
 
 def _sample(pictures: Tensor, grid: Tensor, mode: str) -> Tensor:
-    return grid_sample(pictures[:, None], grid, mode=mode, padding_mode="zeros", align_corners=False)[:, 0]
+    return grid_sample(pictures, grid, mode=mode, padding_mode="zeros", align_corners=False)

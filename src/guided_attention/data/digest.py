@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from guided_attention.data.labels import CHAOS_LABELS
 from guided_attention.data.volume import Volume
 
 __all__ = ["Fingerprint", "digests_of", "fingerprint", "set_digest", "volume_digest"]
@@ -45,8 +46,9 @@ def volume_digest(volume: Volume) -> str:
 
     It is taken of numbers as they are after decoding, not of files: of float32 grey values and spacing in mm, and of
     uint8 labels, all little-endian, in the order of the array. So it is the same on every machine, and whether a file
-    was compressed, renamed, copied, or written in another format. The subject's name is no part of it, nor is the
-    affine, which neither training nor scores depend on. Which sequence or phase was read shows in the grey values.
+    was compressed, renamed, copied, or written in another format. Names of subject and channels are no part of it, nor
+    is the affine, on which neither training nor scores depend. Which sequence or phase was read shows in the grey
+    values. Where the labels are of another set than CHAOS's, the names of its classes are part of it.
 
     Parameters
     ----------
@@ -57,11 +59,13 @@ def volume_digest(volume: Volume) -> str:
     str
         The first 16 hexadecimal digits of a SHA-256.
     """
-    found = hashlib.sha256(np.array([*volume.shape, volume.labels is not None], "<u4").tobytes())
+    found = hashlib.sha256(np.array([*volume.image.shape, volume.labels is not None], "<u4").tobytes())
     found.update(np.array(volume.spacing, "<f4").tobytes())
     found.update(np.ascontiguousarray(volume.image, "<f4"))
     if volume.labels is not None:
         found.update(np.ascontiguousarray(volume.labels))
+        if volume.label_set.names != CHAOS_LABELS.names:
+            found.update("\0".join(volume.label_set.names).encode())
     return found.hexdigest()[:_LENGTH]
 
 

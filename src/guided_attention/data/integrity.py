@@ -11,13 +11,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from guided_attention.data.digest import Fingerprint
 from guided_attention.errors import DataError, DataWarning
 
+if TYPE_CHECKING:
+    from guided_attention.data.portrait import Portrait
+
 __all__ = ["Findings", "IntegrityReport", "Problem", "decoding", "grey_values"]
+
+#: Warnings, and subjects of each, that are told in short.
+_SHORT = 4
 
 
 @contextmanager
@@ -94,6 +101,8 @@ class IntegrityReport:
         What can be used but is odd: a person should look at it.
     ignored : tuple of Problem
         Files that were not read, and why.
+    portraits : mapping from subject to Portrait
+        Spacing and grey values of those with which nothing is wrong.
     """
 
     problems: tuple[Problem, ...]
@@ -101,6 +110,7 @@ class IntegrityReport:
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     ignored: tuple[Problem, ...] = ()
+    portraits: Mapping[str, Portrait] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -112,8 +122,29 @@ class IntegrityReport:
         if not self.ok:
             raise DataError(str(self))
 
+    def warn(self) -> None:
+        """Give the warnings as one `DataWarning`, in a few lines: the whole report is for those who ask for it."""
+        if self.warnings:
+            warnings.warn(self._in_short(), DataWarning, stacklevel=3)
+
+    def _in_short(self) -> str:
+        alike: dict[str, list[str]] = {}
+        for warning in self.warnings:
+            alike.setdefault(warning.message, []).append(warning.subject)
+        affected = len({warning.subject for warning in self.warnings})
+        lines = [
+            f"something is odd about {affected} of {_count(len(self.subjects), 'subject')}, which are used as they "
+            "are (guided-attention data check shows all of it):"
+        ]
+        for message, subjects in list(alike.items())[:_SHORT]:
+            more = f" and {len(subjects) - _SHORT} more" if len(subjects) > _SHORT else ""
+            lines.append(f"  {', '.join(subjects[:_SHORT])}{more}: {message}")
+        if len(alike) > _SHORT:
+            lines.append(f"  and {len(alike) - _SHORT} more warnings")
+        return "\n".join(lines)
+
     def __str__(self) -> str:
-        lines = self._lines(self.problems, "problem", "mend or replace these files, then try again:")
+        lines = self._lines(self.problems, "problem", "mend these files, or move them away, then try again:")
         if self.ok:
             lines = [f"{_count(len(self.subjects), 'subject')} read completely, nothing wrong."]
         lines += self._lines(self.warnings, "warning", "used as they are:")
@@ -168,10 +199,10 @@ class Findings:
     def __bool__(self) -> bool:
         return bool(self.problems)
 
-    def raise_if_any(self) -> None:
-        """Raise a `DataError` that names every file, if there is a problem; else give the warnings."""
+    def raise_if_any(self, tell: bool = True) -> None:
+        """Raise a `DataError` that names every file, if there is a problem; else give the warnings, if they are new."""
         IntegrityReport(tuple(self.problems), (self.subject,), ignored=tuple(self.ignored)).raise_if_bad()
-        for warning in self.warnings:
+        for warning in self.warnings if tell else ():
             warnings.warn(str(warning), DataWarning, stacklevel=3)  # the line that reads
 
 

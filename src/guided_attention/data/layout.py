@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from guided_attention.data.entries import entries, ignore, images_of_folder, role
 from guided_attention.data.integrity import Problem
 from guided_attention.data.read.chaos import SEQUENCES
-from guided_attention.data.read.names import nifti_stem, subject_name
+from guided_attention.data.read.dicom_folder import holds_dicom
+from guided_attention.data.read.names import channel_of, format_of, is_label, subject_name
 from guided_attention.errors import DataError
 
-__all__ = ["find_images", "find_pairs", "find_subjects"]
+__all__ = ["EXPECTED", "SubjectFiles", "find_images", "find_pairs", "find_subjects"]
 
+#: What a folder may hold, for errors.
+EXPECTED = (
+    "expected either CHAOS's layout (Train_Sets/MR/ID/T1DUAL/..., the folder Train_Sets or MR itself), or files "
+    "SUBJECT_image.nii.gz with SUBJECT_label.nii.gz (.nrrd, .mha), or folders SUBJECT of DICOM files with "
+    "SUBJECT_label.nii.gz, or nnU-Net's folders imagesTr and labelsTr"
+)
 _NNUNET = ("imagesTr", "labelsTr")
-_CHANNEL = re.compile(r"(.+)_(\d{4})")
-_FORMATS = {
-    "MetaImage": (".mha", ".mhd"),
-    "NRRD": (".nrrd", ".nhdr"),
-    "Analyze, or NIfTI in two files": (".img", ".hdr", ".img.gz"),
-    "FreeSurfer's format": (".mgz", ".mgh"),
-    "MINC": (".mnc",),
-    "DICOM": (".dcm", ".ima", ".dicom"),
-    "TIFF": (".tif", ".tiff"),
-    "a NumPy array": (".npy", ".npz"),
-    "a MATLAB file": (".mat",),
-    "an archive": (".zip", ".tar", ".tgz", ".tar.gz", ".7z"),
-}
-_TEXTS = (".json", ".txt", ".md", ".csv", ".tsv", ".xlsx", ".pdf", ".html", ".xml", ".yaml", ".yml", ".log", ".png")
+
+
+@dataclass(frozen=True)
+class SubjectFiles:
+    """The files of one subject.
+
+    Parameters
+    ----------
+    images : tuple of Path
+        One for each channel, in their order, or one that holds all: a file, a folder of DICOM files, or a CHAOS
+        subject's. Empty for a label without an image.
+    label : Path or None
+    numbers : tuple of int
+        Of the channels, as nnU-Net numbers them (``_0000``); empty where the names have none.
+    """
+
+    images: tuple[Path, ...]
+    label: Path | None = None
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def first(self) -> Path:
+        """A file of theirs, for messages."""
+        return self.images[0] if self.images else self.label
+
+    @property
+    def name(self) -> str:
+        """What the first is called: the subject."""
+        return self.first.resolve().name if self.first.is_dir() else subject_name(self.first)
+
+    @property
+    def is_chaos(self) -> bool:
+        """Whether they are a CHAOS subject's folder."""
+        return _holds_a_scan(self.first)
 
 
 def find_subjects(path: Path) -> tuple[list[Path], list[Problem]]:
@@ -37,25 +65,28 @@ def find_subjects(path: Path) -> tuple[list[Path], list[Problem]]:
     so that a check sees bad ones.
     """
     for root in (path / "Train_Sets" / "MR", path / "MR", path):
-        entries = _entries(root) if root.is_dir() else []
-        folders, ignored = [p for p in entries if p.is_dir()], []
+        inside = entries(root) if root.is_dir() else []
+        folders, ignored = [p for p in inside if p.is_dir()], []
         if any(_holds_a_scan(p) for p in folders):
-            for file in entries:
+            for file in inside:
                 if not file.is_dir() and file.name != "phantom.json":
-                    _ignore(ignored, file, "is a file beside the subjects' folders")
+                    ignore(ignored, file, "is a file beside the subjects' folders")
             return folders, ignored
     return [], []
 
 
-def find_pairs(path: Path) -> tuple[dict[str, tuple[Path | None, Path | None]], list[Problem]]:
-    """Pair the NIfTI files of a folder, by ``_image`` and ``_label`` or in nnU-Net's ``imagesTr`` and ``labelsTr``.
+def find_pairs(path: Path) -> tuple[dict[str, SubjectFiles], list[Problem]]:
+    """Pair images and labels, by ``_image`` and ``_label`` or in nnU-Net's ``imagesTr`` and ``labelsTr``.
+
+    An image is a file of a format that is read, or a folder of DICOM files, which bears its subject's name; its label
+    lies beside the folder or in it. ``path`` may be such a folder itself.
 
     Returns
     -------
-    pairs : dict of subject to (image, label)
-        One of the two is None where there is none.
+    pairs : dict of subject to SubjectFiles
     ignored : list of Problem
-        Every other file or folder in those folders (hidden ones apart), with the reason why it is not read.
+        Every other file or folder in those folders (hidden ones apart), with the reason why it is not read. Files in
+        a DICOM folder are accounted for when it is read.
 
     Raises
     ------
@@ -64,37 +95,42 @@ def find_pairs(path: Path) -> tuple[dict[str, tuple[Path | None, Path | None]], 
     """
     ignored: list[Problem] = []
     if any((path / part).is_dir() for part in _NNUNET):
-        images, labels = (_volumes(path / part, ignored) if (path / part).is_dir() else [] for part in _NNUNET)
-        images = _first_channels(images, ignored)
-        for other in _entries(path):
+        found = [images_of_folder(path / part, ignored) if (path / part).is_dir() else [] for part in _NNUNET]
+        images, labels = found
+        for other in entries(path):
             if other.name not in _NNUNET:
-                _ignore(ignored, other, f"stands beside {' and '.join(_NNUNET)}, which alone are looked into")
-    else:
-        volumes, by_role = _volumes(path, ignored), {"image": [], "label": []}
-        for volume in volumes:
-            role = _role(volume)
-            if role:
-                by_role[role].append(volume)
-            else:
-                _ignore(ignored, volume, "is neither called SUBJECT_image nor SUBJECT_label")
-        images, labels = by_role.values()
-    image_of, label_of = _by_subject(images), _by_subject(labels)
-    return {name: (image_of.get(name), label_of.get(name)) for name in {**image_of, **label_of}}, ignored
+                ignore(ignored, other, f"stands beside {' and '.join(_NNUNET)}, which alone are looked into")
+        return _paired(_channels(images), _by_subject(labels)), ignored
+    if _is_dicom_folder(path):
+        return {path.resolve().name: SubjectFiles((path,), _label_inside(path))}, ignored
+    images, labels = [], []
+    for one in images_of_folder(path, ignored):
+        if one.is_dir() or role(one) == "image":
+            images.append(one)
+        elif role(one) == "label":
+            labels.append(one)
+        else:
+            ignore(ignored, one, "is neither called SUBJECT_image nor SUBJECT_label")
+    return _paired(_by_subject(images, lambda one: SubjectFiles((one,))), _by_subject(labels)), ignored
 
 
-def find_images(path: Path) -> tuple[list[Path], list[Problem]]:
+def find_images(path: Path, channels: int = 1) -> tuple[list[SubjectFiles], list[Problem]]:
     """Return what a network can be given of a path: the file itself, or the images of a folder; and what is ignored.
 
     Parameters
     ----------
     path : Path
-        A file; the folder of a CHAOS subject, or a tree of them; a folder of NIfTI files, whatever their names
-        (labels, ``_label``, are left out); or one with nnU-Net's ``imagesTr``.
+        A file; a folder of DICOM files, or of such folders; the folder of a CHAOS subject, or a tree of them; a
+        folder of files of the formats that are read, whatever their names (labels, ``_label``, are left out); or one
+        with nnU-Net's ``imagesTr``.
+    channels : int
+        Those of the network: where it takes several, ``_0000``, ``_0001`` ... are the channels of one subject. In
+        folders that are called as nnU-Net's they always are.
 
     Returns
     -------
-    images : list of Path
-        NIfTI files and subjects' folders, by name.
+    images : list of SubjectFiles
+        By name.
     ignored : list of Problem
         Everything else in the folder, with the reason.
 
@@ -103,87 +139,87 @@ def find_images(path: Path) -> tuple[list[Path], list[Problem]]:
     DataError
         If a folder holds none.
     """
-    if not path.is_dir() or _holds_a_scan(path):
-        return [path], []
-    images, ignored = find_subjects(path)
-    if not images and (path / _NNUNET[0]).is_dir():
+    if not path.is_dir() or _holds_a_scan(path) or _is_dicom_folder(path):
+        return [SubjectFiles((path,))], []
+    folders, ignored = find_subjects(path)
+    found = [SubjectFiles((folder,)) for folder in folders]
+    if not found and (path / _NNUNET[0]).is_dir():
         pairs, ignored = find_pairs(path)
-        images = [image for image, _ in pairs.values() if image is not None]
-    elif not images:
-        for volume in _volumes(path, ignored):
-            if _role(volume) == "label":
-                _ignore(ignored, volume, "is a label, not an image")
+        found = [replace(files, label=None) for files in pairs.values() if files.images]
+    elif not found:
+        images = []
+        for one in images_of_folder(path, ignored):
+            if one.is_file() and role(one) == "label":
+                ignore(ignored, one, "is a label, not an image")
             else:
-                images.append(volume)
-        if path.name.startswith("imagesT"):
-            images = _first_channels(images, ignored)
-    if not images:
+                images.append(one)
+        numbered = path.name.startswith("imagesT") or channels > 1
+        found = [*_channels(images).values()] if numbered else [SubjectFiles((one,)) for one in images]
+    if not found:
         raise DataError(
-            f"{path}: found no images; expected NIfTI files (.nii, .nii.gz) in it, or folders of CHAOS subjects."
-            + "".join(f"\n  {found}" for found in ignored[:20])
+            f"{path}: found no images; expected files of NIfTI, NRRD or MetaImage in it, or folders of DICOM files or "
+            f"CHAOS subjects.{''.join(f'{chr(10)}  {other}' for other in ignored[:20])}"
         )
-    return images, ignored
+    return found, ignored
 
 
 def _holds_a_scan(folder: Path) -> bool:
     return any((folder / sequence).is_dir() for sequence in SEQUENCES)
 
 
-def _entries(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+def _is_dicom_folder(folder: Path) -> bool:
+    """Whether slices lie in a folder itself, or an index says that they lie in those inside; and no volume in files."""
+    inside = entries(folder)
+    if any(format_of(one) and not is_label(one) for one in inside):
+        return False
+    return any(one.name.upper() == "DICOMDIR" for one in inside) or holds_dicom(folder, deep=False)
 
 
-def _volumes(folder: Path, ignored: list[Problem]) -> list[Path]:
-    """Return the NIfTI files of a folder; note why each other entry is none."""
-    volumes = []
-    for path in _entries(folder):
-        if path.is_dir():
-            _ignore(ignored, path, "is a folder; only the files beside it are read")
-        elif nifti_stem(path) is not None:
-            volumes.append(path)
-        else:
-            _ignore(ignored, path, _why_not(path))
-    return volumes
+def _label_inside(folder: Path) -> Path | None:
+    labels = [one for one in entries(folder) if is_label(one)]
+    if len(labels) > 1:
+        raise DataError(f"{labels[0]} and {labels[1]}: expected one label file in a folder of DICOM files, found two.")
+    return labels[0] if labels else None
 
 
-def _why_not(path: Path) -> str:
-    name = path.name.lower()
-    if name.endswith(_TEXTS):
-        return "holds no volume"
-    for known, endings in _FORMATS.items():
-        if name.endswith(endings):
-            return f"is {known}, which is not read here; convert it to .nii.gz"
-    return "is not read: its name ends in neither .nii nor .nii.gz"
+def _channels(images: Iterable[Path]) -> dict[str, SubjectFiles]:
+    """Gather the channels of each subject: ``_0001`` and further ones belong to the ``_0000`` of the same name."""
+    images, numbered = sorted(images), {}
+    stems = {channel_of(one)[0] for one in images if channel_of(one)[1] == 0}
+    for one in images:
+        stem, number = channel_of(one)
+        if number is None or stem not in stems:
+            stem, number = subject_name(one), None
+        numbered.setdefault(stem, []).append((number, one))
+    found = {}
+    for subject, parts in numbered.items():
+        numbers = [number for number, _ in parts]
+        if len(set(numbers)) < len(numbers):
+            raise DataError(
+                f"{parts[0][1]} and {parts[1][1]}: expected one file each, found two of the same subject {subject!r}."
+            )
+        parts = sorted(parts, key=lambda part: part[0] or 0)
+        numbers = tuple(number for number, _ in parts if number is not None)
+        found[subject] = SubjectFiles(tuple(one for _, one in parts), numbers=numbers)
+    return found
 
 
-def _role(path: Path) -> str | None:
-    return next((r for r in ("image", "label") if (nifti_stem(path) or "").lower().endswith(f"_{r}")), None)
+def _paired(images: dict[str, SubjectFiles], labels: dict[str, Path]) -> dict[str, SubjectFiles]:
+    found = {}
+    for subject in (*images, *(name for name in labels if name not in images)):
+        files = images.get(subject, SubjectFiles(()))
+        inside = [_label_inside(one) for one in files.images if one.is_dir()]
+        found[subject] = replace(files, label=labels.get(subject, next(filter(None, inside), None)))
+    return found
 
 
-def _first_channels(images: Iterable[Path], ignored: list[Problem]) -> list[Path]:
-    """Leave out nnU-Net's channels after the first (``_0001`` ...), where the first is there."""
-    images = list(images)
-    stems, first = {nifti_stem(p) for p in images}, []
-    for path in images:
-        found = _CHANNEL.fullmatch(nifti_stem(path) or "")
-        if found and found[2] != "0000" and f"{found[1]}_0000" in stems:
-            _ignore(ignored, path, f"is channel {int(found[2])} of {found[1]}; only channel 0 (_0000) is read")
-        else:
-            first.append(path)
-    return first
-
-
-def _ignore(ignored: list[Problem], path: Path, reason: str) -> None:
-    ignored.append(Problem("", path, reason))
-
-
-def _by_subject(files: Iterable[Path]) -> dict[str, Path]:
+def _by_subject(files: Sequence[Path], made: Callable[[Path], object] = lambda one: one) -> dict:
     named: dict[str, Path] = {}
     for path in files:
-        name = subject_name(path)
+        name = path.name if path.is_dir() else subject_name(path)
         if name in named:
             raise DataError(
                 f"{named[name]} and {path}: expected one file each, found two of the same subject {name!r}."
             )
         named[name] = path
-    return named
+    return {name: made(path) for name, path in named.items()}

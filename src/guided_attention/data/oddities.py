@@ -21,10 +21,13 @@ def oddities(volume: Volume, inputs: InputSettings | None) -> list[str]:
         How it would be prepared; None if that is not known.
     """
     found = []
-    blank = np.ptp(volume.image, axis=(1, 2)) == 0
-    if np.ptp(volume.image) == 0:
-        found.append(f"the image is blank: every voxel is {volume.image.flat[0]:g}")
-    elif volume.labels is not None and volume.labels[blank].any():  # scanners pad with blank slices, without organs
+    channels = [volume.channel(index) for index in range(volume.channels)]
+    blank = np.all([np.ptp(channel, axis=(1, 2)) == 0 for channel in channels], axis=0)
+    empty = [index for index, channel in enumerate(channels) if np.ptp(channel) == 0]
+    for index in empty:
+        what = "the image" if volume.channels == 1 else f"channel {index} of the image"
+        found.append(f"{what} is blank: every voxel is {channels[index].flat[0]:g}")
+    if not empty and volume.labels is not None and volume.labels[blank].any():  # scanners pad with blank ones
         found.append(f"organs are labelled in blank slices ({np.flatnonzero(blank)} from the feet, counted from 0)")
     if volume.labels is not None and not volume.labels.any():
         found.append("the labels hold no organ, only background")

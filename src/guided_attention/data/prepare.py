@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from guided_attention.data.volume import CLASSES, Volume
-from guided_attention.errors import DataError, SettingsError, require_choice
+from guided_attention.data.greys import NORMALISATIONS, Normalisation, normalise
+from guided_attention.data.volume import Volume
+from guided_attention.errors import SettingsError, require_choice
 
-__all__ = ["HOW", "NORMALISATIONS", "InputSettings", "fit_in_plane", "normalise"]
+__all__ = ["HOW", "InputSettings", "fit_in_plane"]
 
 HOW = ("crop", "resample")
-NORMALISATIONS = ("percentile", "zscore", "minmax")
 #: Share of an organ's voxels that a crop may cut off without a word.
 _TOLERATED = 0.01
 
@@ -32,8 +32,9 @@ class InputSettings:
     how : {"crop", "resample"}
         Whether another matrix size is cropped (or padded) about its centre, as the paper's authors did, or resampled;
         see `fit_in_plane`.
-    normalisation : {"percentile", "zscore", "minmax"}
-        Of the grey values of a whole volume after it was brought to ``size``; see `normalise`.
+    normalisation : one of `NORMALISATIONS`
+        Of the grey values of a whole volume after it was brought to ``size``; see
+        `guided_attention.data.greys.normalise`.
 
     Raises
     ------
@@ -43,7 +44,7 @@ class InputSettings:
 
     size: int = 256
     how: Literal["crop", "resample"] = "crop"
-    normalisation: Literal["percentile", "zscore", "minmax"] = "percentile"
+    normalisation: Normalisation = "percentile"
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -52,7 +53,7 @@ class InputSettings:
         require_choice("normalisation", self.normalisation, NORMALISATIONS)
 
     def prepare(self, volume: Volume) -> Volume:
-        """Return the volume as a network gets it, image and labels (D, size, size).
+        """Return the volume as a network gets it, image and labels (D, size, size); every channel by itself.
 
         Raises
         ------
@@ -60,7 +61,10 @@ class InputSettings:
             If a grey value is NaN or infinite.
         """
         fitted = fit_in_plane(volume, self.size, self.how)
-        return replace(fitted, image=np.ascontiguousarray(normalise(fitted.image, self.normalisation)))
+        image = np.empty(fitted.image.shape, np.float32)
+        for index, channel in enumerate(image.reshape(-1, *fitted.shape)):
+            channel[:] = normalise(fitted.channel(index), self.normalisation)
+        return replace(fitted, image=image)
 
     def lost_organs(self, volume: Volume) -> str:
         """Say how much of the organs the crop cuts off, if it is more than 1 % of one of them; else nothing.
@@ -73,10 +77,11 @@ class InputSettings:
         if self.how != "crop" or volume.labels is None:
             return ""
         inside, _ = _overlap(volume.shape[1:], (self.size, self.size))
-        whole = np.bincount(volume.labels.ravel(), minlength=len(CLASSES))[1:]
+        organs = volume.label_set.organs
+        whole = np.bincount(volume.labels.ravel(), minlength=len(organs) + 1)[1:]
         kept = np.bincount(volume.labels[(..., *inside)].ravel(), minlength=len(whole) + 1)[1:]
         lost = 1 - kept / np.maximum(whole, 1)
-        named = [f"{CLASSES[i + 1]} {lost[i]:.0%}" for i in np.flatnonzero((lost > _TOLERATED) & (whole > 0))]
+        named = [f"{organs[i]} {lost[i]:.0%}" for i in np.flatnonzero((lost > _TOLERATED) & (whole > 0))]
         if not named:
             return ""
         return (
@@ -145,15 +150,17 @@ def fit_in_plane(volume: Volume, size: int, how: str = "crop") -> Volume:
 def _crop(volume: Volume, size: int) -> Volume:
     source, target = _overlap(volume.shape[1:], (size, size))
 
-    def cut(array: np.ndarray, outside: float) -> np.ndarray:
-        fitted = np.full((len(array), size, size), outside, array.dtype)
+    def cut(array: np.ndarray, outside: float | np.ndarray) -> np.ndarray:
+        fitted = np.empty((*array.shape[:-2], size, size), array.dtype)
+        fitted[:] = outside
         fitted[(..., *target)] = array[(..., *source)]
         return fitted
 
     labels = None if volume.labels is None else cut(volume.labels, 0)
+    lowest = volume.image.min(axis=(-3, -2, -1), keepdims=True)  # of each channel
     shift = tuple(float(s.start - t.start) for s, t in zip(source, target, strict=True))
     affine = _moved(volume.affine, (1.0, 1.0), shift)
-    return replace(volume, image=cut(volume.image, volume.image.min()), labels=labels, affine=affine)
+    return replace(volume, image=cut(volume.image, lowest), labels=labels, affine=affine)
 
 
 def _overlap(own: tuple[int, int], fitted: tuple[int, int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -166,8 +173,9 @@ def _overlap(own: tuple[int, int], fitted: tuple[int, int]) -> tuple[tuple[slice
 
 def _resample(volume: Volume, size: int) -> Volume:
     # pixels are areas: the outer edges of the picture stay where they are, not the centres of its corner pixels
-    image = _tensor(volume.image)[:, None]
-    image = interpolate(image, size=(size, size), mode="bilinear", align_corners=False, antialias=True)[:, 0].numpy()
+    image = _tensor(volume.image).reshape(-1, 1, *volume.shape[1:])
+    image = interpolate(image, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+    image = image.reshape(*volume.image.shape[:-2], size, size).numpy()
     labels = None
     if volume.labels is not None:
         labels = interpolate(_tensor(volume.labels)[:, None], size=(size, size), mode="nearest-exact")
@@ -191,44 +199,3 @@ def _moved(affine: np.ndarray | None, factors: tuple[float, float], shift: tuple
     change = np.diag([factors[1], factors[0], 1.0, 1.0])
     change[:2, 3] = shift[1], shift[0]
     return affine @ change
-
-
-def normalise(image: np.ndarray, how: str = "percentile") -> np.ndarray:
-    """Bring the grey values of one volume to a common scale.
-
-    MR has no units: the same liver is 200 in one subject and 800 in the next. One scale per volume, not per slice,
-    so that an organ keeps its grey from slice to slice.
-
-    Parameters
-    ----------
-    image : ndarray, (D, H, W)
-        The whole volume.
-    how : {"percentile", "zscore", "minmax"}
-        ``"percentile"``: the 0.5th percentile becomes 0, the 99.5th 1, what lies beyond is clipped (a few very bright
-        voxels do not decide about all others). ``"zscore"``: mean 0, standard deviation 1. ``"minmax"``: 0 to 1.
-
-    Returns
-    -------
-    ndarray, float32, (D, H, W)
-        A constant image becomes 0 everywhere.
-
-    Raises
-    ------
-    SettingsError
-        If ``how`` is unknown.
-    DataError
-        If a value is NaN or infinite.
-    """
-    require_choice("normalisation", how, NORMALISATIONS)
-    image = np.asarray(image, np.float32)
-    if not np.isfinite(image).all():
-        raise DataError("image: expected finite grey values to normalise, found NaN or infinity.")
-    if how == "zscore":
-        low, scale = image.mean(dtype=np.float64), image.std(dtype=np.float64)
-    else:
-        low, high = np.percentile(image, (0.5, 99.5)) if how == "percentile" else (image.min(), image.max())
-        scale = float(high) - float(low)
-    if scale <= 0:
-        return np.zeros_like(image)
-    scaled = (image - np.float32(low)) / np.float32(scale)
-    return np.clip(scaled, 0, 1, out=scaled) if how == "percentile" else scaled

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from guided_attention.data.augmentation import Augmentation, Draw, as_tensor, augment
 from guided_attention.data.prepare import InputSettings
-from guided_attention.data.volume import Volume
+from guided_attention.data.volume import Volume, require_channels
 from guided_attention.errors import DataError, DataWarning, SettingsError
 
 __all__ = ["SliceDataset"]
@@ -28,9 +28,9 @@ _SHARE = 0.5
 class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
     """All slices of some volumes, prepared once, here, and kept in memory; `to` moves them to the network's device.
 
-    A slice of 256 x 256 takes 320 KiB: 20 subjects of 36 slices 236 MB, 200 subjects 2.4 GB. Slices that would take
-    more than half of the memory go into a temporary file in ``scratch`` instead, which is mapped into memory: the
-    operating system keeps as many of them at hand as there is room for.
+    A slice of 256 x 256 takes 320 KiB, if it has one channel: 20 subjects of 36 slices 236 MB, 200 subjects 2.4 GB.
+    Slices that would take more than half of the memory go into a temporary file in ``scratch`` instead, which is mapped
+    into memory: the operating system keeps as many of them at hand as there is room for.
 
     What an augmentation draws follows from seed, epoch and item alone, not from what was read before.
 
@@ -50,7 +50,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
     Raises
     ------
     DataError
-        If a volume has no labels.
+        If a volume has no labels, or other channels than the first.
     SettingsError
         If there is no volume.
 
@@ -71,24 +71,27 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         if not volumes:
             raise SettingsError("volumes: expected at least one, found none.")
         self.augmentation, self.seed, self._epoch = augmentation, seed, 0
-        self.places = [(volume.subject, index) for volume in volumes for index in range(len(volume.image))]
-        shape = (len(self.places), inputs.size, inputs.size)
-        mapped = 5 * int(np.prod(shape)) > _SHARE * _memory()
-        images, labels = (_array(shape, kind, mapped, scratch) for kind in (np.float32, np.uint8))
+        self.places = [(volume.subject, index) for volume in volumes for index in range(volume.shape[0])]
+        first = next(iter(volumes))  # some sequences only tell their length and are gone through
+        channels, shape = first.channels, (len(self.places), inputs.size, inputs.size)
+        mapped = (4 * channels + 1) * int(np.prod(shape)) > _SHARE * _memory()
+        images = _array((shape[0], channels, *shape[1:]), np.float32, mapped, scratch)
+        labels = _array(shape, np.uint8, mapped, scratch)
         outside, start = [], 0
         for volume in volumes:
             if volume.labels is None:
                 raise DataError(f"subject {volume.subject!r}: expected labels to train with, found none.")
+            require_channels(volume, channels, f"that of subject {first.subject!r}")
             lost = inputs.lost_organs(volume)
             if lost:
                 warnings.warn(f"subject {volume.subject!r}: {lost}.", DataWarning, stacklevel=2)
             fitted = inputs.prepare(volume)
-            end = start + len(fitted.image)
-            images[start:end], labels[start:end] = fitted.image, fitted.labels
-            outside += [float(fitted.image.min())] * len(fitted.image)
+            end, planes = start + fitted.shape[0], fitted.image.reshape(channels, *fitted.shape)
+            images[start:end], labels[start:end] = planes.swapaxes(0, 1), fitted.labels
+            outside += [planes.min(axis=(1, 2, 3)).tolist()] * fitted.shape[0]
             start = end
-        self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)  # (N, S, S)
-        self.outside = torch.tensor(outside)  # the grey that a rotation brings in
+        self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)  # (N, C, S, S), (N, S, S)
+        self.outside = torch.tensor(outside)  # (N, C), the greys that a rotation brings in
 
     def to(self, device: str | torch.device) -> SliceDataset:
         """Move the slices to a device, unless they would take more than half of a GPU's free memory; return self."""
@@ -126,7 +129,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         Yields
         ------
         images, labels : Tensor
-            float32 (B, 1, S, S), and int64 (B, S, S), indices into `CLASSES`.
+            float32 (B, C, S, S), and int64 (B, S, S), classes as in ``Volume.labels``.
         """
         home, order = self.images.device, list(order)
         device = home if device is None else torch.device(device)
@@ -135,7 +138,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
             image, labels, outside = (t[items].to(device) for t in (self.images, self.labels, self.outside))
             if self.augmentation is not None:
                 image, labels = augment(image, labels, moves, outside)
-            yield image[:, None], labels.long()
+            yield image, labels.long()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -151,7 +154,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         Returns
         -------
         dict
-            ``image``: float32, (1, S, S); ``labels``: int64, (S, S), indices into `CLASSES`; ``subject``: str;
+            ``image``: float32, (C, S, S); ``labels``: int64, (S, S), classes as in ``Volume.labels``; ``subject``: str;
             ``index``: int, number of the slice in its volume, from the feet.
         """
         item = range(len(self))[item]

@@ -6,8 +6,8 @@ not the reference's gets exactly one of the `KINDS`, the first in this order tha
 =============  =====================================================================================================
 kind           a voxel that
 =============  =====================================================================================================
-``sides``      belongs to one kidney and was given to the other
-``neighbour``  belongs to one organ and was given to another, kidneys for each other apart
+``sides``      belongs to an organ and was given to its mirror image: to one kidney, and was given to the other
+``neighbour``  belongs to one organ and was given to another, mirror images apart
 ``island``     was given to an organ by a connected component that shares no voxel with that organ
 ``ends``       lies in a slice in which the organ is only in the reference (it was missed there), or only predicted
 ``edge``       was missed or invented at most 2 pixels from the organ's outline in its slice
@@ -21,17 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from guided_attention.data.volume import CLASSES, ORGANS
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.errors import DataError, SettingsError
 
 __all__ = ["KINDS", "classify_errors", "confusion", "edge_distance", "islands", "largest_components", "overlap_along"]
 
 #: Kinds of error; `classify_errors` writes 1 for the first, 2 for the second, and so on.
 KINDS: tuple[str, ...] = ("sides", "neighbour", "island", "ends", "edge", "deep")
-_SIDES = {ORGANS.index("kidney_right") + 1, ORGANS.index("kidney_left") + 1}
 
 
-def classify_errors(pred: NDArray[np.integer], ref: NDArray[np.integer], edge: float = 2.0) -> NDArray[np.uint8]:
+def classify_errors(
+    pred: NDArray[np.integer], ref: NDArray[np.integer], edge: float = 2.0, label_set: LabelSet = CHAOS_LABELS
+) -> NDArray[np.uint8]:
     """Give every wrong voxel its kind.
 
     Parameters
@@ -40,6 +41,8 @@ def classify_errors(pred: NDArray[np.integer], ref: NDArray[np.integer], edge: f
         Predicted and reference classes.
     edge : float
         How far from the outline an error still is one of the ``edge``, in pixels (see `edge_distance`).
+    label_set : LabelSet
+        Of both.
 
     Returns
     -------
@@ -51,10 +54,10 @@ def classify_errors(pred: NDArray[np.integer], ref: NDArray[np.integer], edge: f
     DataError
         If the arrays are not volumes of classes of one shape.
     """
-    _check(pred, ref)
+    _check(pred, ref, label_set)
     kinds = np.zeros(ref.shape, np.uint8)
     code = {name: value for value, name in enumerate(KINDS, start=1)}
-    for organ in range(1, len(CLASSES)):
+    for organ in range(1, len(label_set)):
         a, b = pred == organ, ref == organ
         wrong = (a & (ref == 0)) | (b & (pred == 0))
         kinds[wrong] = code["deep"]
@@ -64,7 +67,9 @@ def classify_errors(pred: NDArray[np.integer], ref: NDArray[np.integer], edge: f
         kinds[wrong & islands(a, b)] = code["island"]
     taken = (pred != ref) & (pred > 0) & (ref > 0)
     kinds[taken] = code["neighbour"]
-    kinds[taken & np.isin(pred, list(_SIDES)) & np.isin(ref, list(_SIDES))] = code["sides"]
+    for pair in label_set.mirrored:
+        sides = [label_set.index(organ) for organ in pair]
+        kinds[taken & np.isin(pred, sides) & np.isin(ref, sides)] = code["sides"]
     return kinds
 
 
@@ -119,23 +124,25 @@ def largest_components(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     ndarray of the same type, (D, H, W)
     """
     kept = np.zeros_like(labels)
-    for organ in range(1, len(CLASSES)):
+    for organ in range(1, int(labels.max(initial=0)) + 1):
         parts, count = ndimage.label(labels == organ, structure=np.ones((3, 3, 3)))
         if count:
             kept[parts == 1 + np.bincount(parts.ravel())[1:].argmax()] = organ
     return kept
 
 
-def confusion(pred: NDArray[np.integer], ref: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Count voxels by class: row is the reference, column the prediction, (5, 5).
+def confusion(
+    pred: NDArray[np.integer], ref: NDArray[np.integer], label_set: LabelSet = CHAOS_LABELS
+) -> NDArray[np.int64]:
+    """Count voxels by class: row is the reference, column the prediction, (K, K) for the K classes of the set.
 
     Raises
     ------
     DataError
         If the arrays are not volumes of classes of one shape.
     """
-    _check(pred, ref)
-    k = len(CLASSES)
+    _check(pred, ref, label_set)
+    k = len(label_set)
     return np.bincount((ref.astype(np.int64) * k + pred).ravel(), minlength=k * k).reshape(k, k)
 
 
@@ -176,11 +183,11 @@ def overlap_along(pred: NDArray[np.bool_], ref: NDArray[np.bool_], bins: int = 5
     return np.stack([np.bincount(part, values, bins) for values in (twice, sizes)], axis=1).astype(np.int64)
 
 
-def _check(pred: NDArray[np.integer], ref: NDArray[np.integer]) -> None:
+def _check(pred: NDArray[np.integer], ref: NDArray[np.integer], label_set: LabelSet) -> None:
     if pred.ndim != 3 or pred.shape != ref.shape:
         raise DataError(f"pred and ref: expected volumes (D, H, W) of one shape, found {pred.shape} and {ref.shape}.")
     for name, labels in (("pred", pred), ("ref", ref)):
         if not np.issubdtype(labels.dtype, np.integer) or (
-            labels.size and (labels.min() < 0 or labels.max() >= len(CLASSES))
+            labels.size and (labels.min() < 0 or labels.max() >= len(label_set))
         ):
-            raise DataError(f"{name}: expected classes 0 to {len(CLASSES) - 1}, found {labels.dtype} beyond them.")
+            raise DataError(f"{name}: expected classes 0 to {len(label_set) - 1}, found {labels.dtype} beyond them.")

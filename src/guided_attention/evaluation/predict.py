@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
+from guided_attention.data.labels import LabelSet
 from guided_attention.data.prepare import InputSettings
-from guided_attention.data.volume import CLASSES, Volume
+from guided_attention.data.volume import Volume, require_channels
 from guided_attention.errors import NotFiniteError, SettingsError
 from guided_attention.evaluation.precision import autocast
 
@@ -25,6 +27,7 @@ def predict_volume(
     batch_size: int = 8,
     device: str | torch.device = "cpu",
     precision: str = "32-true",
+    label_set: LabelSet | None = None,
 ) -> Volume:
     """Predict the labels of a whole volume at its own matrix size.
 
@@ -35,7 +38,7 @@ def predict_volume(
     Parameters
     ----------
     model : nn.Module
-        Takes (B, 1, size, size) and returns a `SegmentationOutput`. It is moved to ``device``, its weights are laid
+        Takes (B, C, size, size) and returns a `SegmentationOutput`. It is moved to ``device``, its weights are laid
         out with channels last, and it is put into evaluation mode; the mode of each of its modules is restored
         afterwards.
     volume : Volume
@@ -46,16 +49,20 @@ def predict_volume(
         Slices at a time. It changes memory and speed, not the prediction.
     device : str or torch.device
     precision : {"32-true", "bf16-mixed"}
+    label_set : LabelSet, optional
+        What the model tells apart; default what the volume is labelled with.
 
     Returns
     -------
     Volume
-        The same image with the predicted labels, uint8 (D, H, W). Outside a crop everything is background.
+        The same image with the predicted labels, in that set, uint8 (D, H, W). Outside a crop everything is background.
 
     Raises
     ------
+    DataError
+        If the network takes another number of channels than the volume has.
     SettingsError
-        If the batch size or the precision cannot work, or the model predicts other classes than `CLASSES`.
+        If the batch size or the precision cannot work, or the model predicts more or fewer classes than the set has.
     NotFiniteError
         If a logit is NaN or infinite: there is no largest one then.
     """
@@ -66,6 +73,7 @@ def predict_volume(
         batch_size=batch_size,
         device=device,
         precision=precision,
+        label_set=label_set,
     )[0]
 
 
@@ -77,12 +85,13 @@ def predict_with_confidence(
     batch_size: int = 8,
     device: str | torch.device = "cpu",
     precision: str = "32-true",
+    label_set: LabelSet | None = None,
 ) -> tuple[Volume, np.ndarray]:
     """As `predict_volume`, and how sure the network is.
 
     Parameters
     ----------
-    model, volume, inputs, batch_size, device, precision
+    model, volume, inputs, batch_size, device, precision, label_set
         As for `predict_volume`.
 
     Returns
@@ -92,23 +101,27 @@ def predict_with_confidence(
 
     Raises
     ------
-    SettingsError, NotFiniteError
+    DataError, SettingsError, NotFiniteError
         As for `predict_volume`.
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size: expected 1 or more, found {batch_size}.")
-    slices = torch.from_numpy(inputs.prepare(volume.with_labels(None)).image)
+    require_channels(volume, getattr(model, "in_channels", volume.channels), "the network takes")
+    volume = replace(volume, labels=None, label_set=label_set or volume.label_set)
+    prepared = inputs.prepare(volume)
+    slices = torch.from_numpy(prepared.image.reshape(-1, *prepared.shape)).transpose(0, 1)  # (D, C, size, size)
     labels, confidence = np.empty(volume.shape, np.uint8), np.empty(volume.shape, np.float32)
     numbers = autocast(device, precision)
     model.to(device, memory_format=torch.channels_last)  # how convolutions like their numbers laid out
     with evaluating(model), torch.inference_mode(), numbers:
         for start in range(0, len(slices), batch_size):
-            batch = slices[start : start + batch_size, None].to(device)  # (B, 1, size, size)
+            batch = slices[start : start + batch_size].contiguous().to(device)
             logits = model(batch).logits.float()
-            if logits.shape[1] != len(CLASSES):
+            if logits.shape[1] != len(volume.label_set):
                 raise SettingsError(
-                    f"model: expected logits of {len(CLASSES)} classes, found {logits.shape[1]}. Build it with "
-                    f"num_classes={len(CLASSES)}."
+                    f"model: expected logits of {len(volume.label_set)} classes, found {logits.shape[1]}; the label "
+                    f"set is 0 background, {volume.label_set}. Build it with num_classes={len(volume.label_set)}, or "
+                    "say by label_set what it tells apart."
                 )
             if not logits.isfinite().all():
                 raise NotFiniteError(

@@ -84,24 +84,41 @@ def _statistic(values: Sequence[float], absent: int | None = None) -> Statistic:
     )
 
 
-def summary_table(summary: Summary) -> str:
-    """Lay out a summary as a plain text table: one row per organ, mean and standard deviation per metric."""
-    lines = [f"{'organ':<13}" + "".join(f"{metric:>18}" for metric in METRICS) + f"{'absent':>8}"]
+def summary_table(summary: Summary, metrics: Sequence[str] = METRICS) -> str:
+    """Lay out a summary as a plain text table: one row per organ, mean and standard deviation per metric.
+
+    A metric that a summary does not have, because it is older, has no column.
+    """
+    metrics = [metric for metric in metrics if all(metric in row for row in summary.values())]
+    wide = _width(summary)
+    lines = [f"{'organ':<{wide}}" + "".join(f"{metric:>18}" for metric in metrics) + f"{'absent':>8}"]
     for organ, row in summary.items():
-        cells = "".join(f"{s.mean:>10.3f} ±{s.std:>6.3f}" for s in row.values())
-        lines.append(f"{organ:<13}{cells}{row['dsc'].absent:>8}")
+        cells = "".join(f"{s.mean:>10.3f} ±{_spread(s.std)}" for s in map(row.get, metrics))
+        lines.append(f"{organ:<{wide}}{cells}{row['dsc'].absent:>8}")
     return "\n".join(lines)
 
 
-def subject_table(scores: Iterable[SubjectScores], seen: Mapping[str, str] | None = None) -> str:
+def _spread(std: float) -> str:
+    return f"{'-':>6}" if math.isnan(std) else f"{std:>6.3f}"  # of one subject there is none
+
+
+def _width(organs: Iterable[str]) -> int:
+    return max(13, 1 + max(map(len, organs), default=0))
+
+
+def subject_table(
+    scores: Iterable[SubjectScores], seen: Mapping[str, str] | None = None, metrics: Sequence[str] = METRICS
+) -> str:
     """Lay out scores as a plain text table: one row per subject and organ; ``nan`` marks an organ absent from both.
 
     ``seen`` (subject -> ``"train"`` or ``"validation"``) marks subjects that the network has seen in its training.
     """
-    lines = [f"{'subject':<14}{'organ':<13}" + "".join(f"{metric:>14}" for metric in METRICS) + "  presence"]
+    scores = tuple(scores)
+    wide = _width(score.organ for subject in scores for score in subject.organs)
+    lines = [f"{'subject':<14}{'organ':<{wide}}" + "".join(f"{metric:>14}" for metric in metrics) + "  presence"]
     for subject in scores:
         mark = f"  seen in {seen[subject.subject]}" if seen and subject.subject in seen else ""
         for score in subject.organs:
-            cells = "".join(f"{getattr(score, metric):>14.3f}" for metric in METRICS)
-            lines.append(f"{subject.subject:<14}{score.organ:<13}{cells}  {score.presence}{mark}")
+            cells = "".join(f"{getattr(score, metric):>14.3f}" for metric in metrics)
+            lines.append(f"{subject.subject:<14}{score.organ:<{wide}}{cells}  {score.presence}{mark}")
     return "\n".join(lines)

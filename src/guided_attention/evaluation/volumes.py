@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from guided_attention.data.labels import LabelSet
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.volume import Volume
 from guided_attention.evaluation.predict import predict_with_confidence
@@ -24,6 +25,7 @@ def evaluate(
     batch_size: int = 8,
     device: str | torch.device = "cpu",
     precision: str = "32-true",
+    label_set: LabelSet | None = None,
     on_prediction: Callable[[Volume], None] | None = None,
     progress: bool = True,
 ) -> tuple[SubjectScores, ...]:
@@ -31,10 +33,11 @@ def evaluate(
 
     Parameters
     ----------
-    model, inputs, batch_size, device, precision
+    model, inputs, batch_size, device, precision, label_set
         As for `predict_volume`.
     volumes : iterable of Volume
-        Each with reference labels. A generator keeps only one of them in memory.
+        Each with reference labels. A sequence that reads them (`DataSource.volumes`), or a generator, holds one of
+        them in memory.
     on_prediction : callable, optional
         Is given each predicted volume, for example to write it.
     progress : bool
@@ -48,24 +51,32 @@ def evaluate(
     Raises
     ------
     DataError
-        If a volume has no labels.
+        If a volume has no labels, or none of the organs that the model knows.
     NotFiniteError
         If the network gives NaN or infinity.
     """
-    total = len(volumes) if hasattr(volumes, "__len__") else None
+
+    def one(volume: Volume) -> SubjectScores:  # what it holds of a volume goes with its end
+        prediction, confidence = predict_with_confidence(
+            model,
+            volume,
+            inputs,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+            label_set=label_set,
+        )
+        scored = evaluate_subject(prediction, volume, confidence)
+        if on_prediction is not None:
+            on_prediction(prediction)
+        return scored
+
     scores = []
-    with progress_bar(volumes, show=progress, total=total, desc="evaluating", unit="volume") as bar:
-        for volume in bar:
-            prediction, confidence = predict_with_confidence(
-                model,
-                volume,
-                inputs,
-                batch_size=batch_size,
-                device=device,
-                precision=precision,
-            )
-            scores.append(evaluate_subject(prediction, volume, confidence))
+    total = len(volumes) if hasattr(volumes, "__len__") else None
+    with progress_bar(show=progress, total=total, desc="evaluating", unit="volume") as bar:
+        for volume in volumes:
+            scores.append(one(volume))
             bar.set_postfix(subject=volume.subject, dsc=f"{scores[-1].mean('dsc'):.3f}")
-            if on_prediction is not None:
-                on_prediction(prediction)
+            bar.update()
+            del volume  # before the next one is read
     return tuple(scores)

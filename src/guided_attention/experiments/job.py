@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from guided_attention.data import DataSource, open_source
+from guided_attention.data.splits import with_splits
 from guided_attention.errors import GuidedAttentionError, OutOfTimeError
 from guided_attention.experiments.run_record import Record
 from guided_attention.experiments.trial import Trial, run_folder
@@ -53,7 +54,7 @@ class Job:
     Parameters
     ----------
     trial : Trial
-    data, sequence, phase : str
+    data, sequence, phase, series : str
         Arguments of `guided_attention.data.open_source`; the word phantom has become a folder.
     preset : str
     changes : Changes
@@ -71,6 +72,8 @@ class Job:
         None: the source's own.
     stretch : Stretch or None
         When its time is over.
+    splits, groups : str or None
+        Files that say who trains and whose scan is which; on a cluster every machine sees them under these names.
     """
 
     trial: Trial
@@ -86,6 +89,9 @@ class Job:
     threads: int = 1
     dataset: str | None = None
     stretch: Stretch | None = None
+    splits: str | None = None
+    groups: str | None = None
+    series: str = ""
 
     @property
     def settings(self) -> Preset:
@@ -94,7 +100,8 @@ class Job:
 
     def source(self) -> DataSource:
         """Open the data, under the name that the job gives them."""
-        source = open_source(self.data, self.sequence, self.phase)
+        source = open_source(self.data, self.sequence, self.phase, self.series)
+        source = with_splits(source, self.splits, self.groups)
         return source if self.dataset is None else replace(source, name=self.dataset)
 
     def folder(self, dataset: str) -> Path:

@@ -194,8 +194,9 @@ def _same(path: Path, job: Job, source: DataSource) -> Record:
 
 
 def _words(dataset: DataSet) -> dict[str, Any]:
-    """Everything but the digests, which not every record has."""
-    return {name: value for name, value in asdict(dataset).items() if name != "digests"}
+    """Everything but the digests, which not every record has; organs by name, also where they go without saying."""
+    known = {name: value for name, value in asdict(dataset).items() if name not in ("digests", "classes")}
+    return {**known, "organs": dataset.organs}
 
 
 def _differences(present: Any, wanted: Any, place: str = "") -> Any:

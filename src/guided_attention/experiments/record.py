@@ -6,7 +6,10 @@ commit, a seed and a list of subjects.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from guided_attention.errors import DataError, SettingsError
-from guided_attention.evaluation.scores import SubjectScores
+from guided_attention.evaluation.scores import METRICS, NSD_TOLERANCE, SubjectScores
 from guided_attention.evaluation.summary import summarise
 from guided_attention.experiments.label_volumes import masks_path
 from guided_attention.experiments.run_record import Record, explained
@@ -81,6 +84,7 @@ def write_scores(
     path: str | Path,
     device: str | torch.device = "cpu",
     seen: Mapping[str, str] | None = None,
+    tolerance: float = NSD_TOLERANCE,
     precision: str | None = None,
 ) -> Path:
     """Write scores without a training behind them, for example of a network on one's own data.
@@ -89,12 +93,15 @@ def write_scores(
     ----------
     scores : sequence of SubjectScores
     path : path
-        The JSON file: ``scores``, ``summary`` and ``provenance`` as in a record, and ``seen``. Written completely or
-        not at all.
+        The JSON file: ``scores``, ``summary`` and ``provenance`` as in a record, ``nsd_tolerance_mm``, and ``seen``;
+        or, if its name ends in ``.csv``, a table with a line for each subject and organ. Written completely or not at
+        all.
     device : str or torch.device
         Where the network ran.
     seen : mapping, optional
         Which of the subjects the network has seen in training: subject -> ``"train"`` or ``"validation"``.
+    tolerance : float
+        With which NSD was measured, in mm.
     precision : str, optional
         That the network computed with.
 
@@ -107,12 +114,33 @@ def write_scores(
     DataError
         If there are no scores.
     """
-    content = {"scores": list(scores), "summary": summarise(scores), "provenance": provenance(device)}
+    if Path(path).suffix.lower() == ".csv":
+        return write_text(Path(path), _as_csv(scores, tolerance))
+    content = {
+        "scores": list(scores),
+        "summary": summarise(scores),
+        "provenance": provenance(device),
+        "nsd_tolerance_mm": tolerance,
+    }
     if seen:
         content["seen"] = dict(seen)
     if precision is not None:
         content["precision"] = precision
     return _write(to_json(content, inf_nan_mode="null"), path)
+
+
+def _as_csv(scores: Sequence[SubjectScores], tolerance: float) -> str:
+    """One line for each subject and organ; a cell is empty where there is nothing to measure."""
+    names = ["predicted_voxels", "reference_voxels", *METRICS]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["subject", "organ", "presence", *names, "nsd_tolerance_mm"])
+    for subject in scores:
+        for score in subject.organs:
+            values = [getattr(score, name) for name in names]
+            cells = ["" if math.isnan(value) else value for value in values]
+            table.writerow([subject.subject, score.organ, score.presence, *cells, tolerance])
+    return text.getvalue()
 
 
 def read_record(path: str | Path) -> Record:

@@ -69,7 +69,7 @@ def export_half(folder: Path, source: DataSource, out: Path, device: str = "cpu"
     settings = record.settings
     scores = evaluate(
         again,
-        [source.read(subject) for subject in record.split.test],
+        source.volumes(record.split.test),
         spec.inputs,
         batch_size=settings["batch_size"],
         device=device,

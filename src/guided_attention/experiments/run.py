@@ -18,7 +18,6 @@ from filelock import FileLock
 from torch import nn
 
 from guided_attention.data import DataSource, Fold, Volume
-from guided_attention.data.volume import CLASSES
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.evaluation.volumes import evaluate
 from guided_attention.experiments.label_volumes import write_masks
@@ -98,7 +97,8 @@ def run_trial(
     first = is_first_process(where)  # also: does this machine have such devices?
     options = preset.model_options(trial.model)
     torch.manual_seed(trial.seed)
-    model = build_model(trial.model, **options, **({} if weights is None else {"weights": str(weights)}))
+    pretrained = {} if weights is None else {"weights": str(weights)}
+    model = build_model(trial.model, len(source.channels), len(source.label_set), **options, **pretrained)
     started = initial_weights(weights)
     if there is not None and there.model.initial_weights not in (None, started):
         raise SettingsError(
@@ -127,7 +127,7 @@ def run_trial(
             progress=progress,
             origin={
                 # without digests: `fit` keeps those of the volumes that it is handed
-                "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests"},
+                "data": {k: v for k, v in asdict(describe(source)).items() if k != "digests" and v is not None},
                 "model": trial.model,
                 "options": options,
                 "pretrained": weights is not None and started,
@@ -182,7 +182,7 @@ def _train_and_evaluate(
 
     scores = evaluate(
         model,
-        _read(source, fold.test),
+        source.volumes(fold.test),
         settings.inputs,
         batch_size=settings.batch_size,
         device=device,
@@ -214,7 +214,15 @@ def _train_and_evaluate(
         "commit": record.provenance.commit,
         "seen": digests_seen(record.split, record.dataset.digests),
     }
-    spec = ModelSpec(trial.model, described.options, settings.inputs, classes=CLASSES, notes=notes)
+    spec = ModelSpec(
+        trial.model,
+        described.options,
+        settings.inputs,
+        in_channels=len(source.channels),
+        label_set=source.label_set,
+        notes=notes,
+        channels=source.channels,
+    )
     if is_first_process(where):
         save_network(run.weights, model, spec)
         write_masks(run.predictions, masks)

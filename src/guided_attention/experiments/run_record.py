@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, Valida
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
+from guided_attention.data.volume import CLASSES
 from guided_attention.errors import DataError
 from guided_attention.evaluation.calibration import BINS
 from guided_attention.evaluation.measured import Measured
@@ -45,12 +46,21 @@ class DataSet:
     synthetic : bool
     digests : dict from subject to str, optional
         From `guided_attention.data.volume_digest`; None in records made before there were digests.
+    classes, channels : tuple of str, optional
+        Names of the classes, background first (None: CHAOS's five), and of the image's channels, where it has several.
     """
 
     name: _Text
     sequence: _Text
     synthetic: bool
     digests: Annotated[dict[str, Annotated[str, Field(pattern="^[0-9a-f]{16}$")]] | None, _Later] = None
+    classes: Annotated[tuple[_Text, ...] | None, _Later] = None
+    channels: Annotated[tuple[_Text, ...] | None, _Later] = None
+
+    @property
+    def organs(self) -> tuple[str, ...]:
+        """Names of the organs."""
+        return (self.classes or CLASSES)[1:]
 
 
 @dataclass(frozen=True, config=_CONFIG)

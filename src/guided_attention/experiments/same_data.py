@@ -13,8 +13,9 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from guided_attention.data import CLASSES, DataSource
+from guided_attention.data import DataSource
 from guided_attention.data.digest import Fingerprint, set_digest
+from guided_attention.data.labels import BACKGROUND
 from guided_attention.errors import GuidedAttentionError
 from guided_attention.experiments.record import read_record
 from guided_attention.experiments.run_record import DataSet, Record
@@ -48,7 +49,7 @@ def data_difference(record: Record, here: Mapping[str, Fingerprint]) -> str:
         wanted = {organ.organ: organ.reference_voxels for organ in score.organs}
         there[score.subject] = _counts(wanted)
         if score.subject in here:
-            voxels = dict(zip(CLASSES, here[score.subject].voxels, strict=False))
+            voxels = dict(zip((BACKGROUND, *record.dataset.organs), here[score.subject].voxels, strict=False))
             now[score.subject] = _counts({organ: voxels.get(organ, 0) for organ in wanted})
     return _difference(there, now)
 

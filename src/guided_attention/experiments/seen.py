@@ -30,17 +30,22 @@ class Seen:
         Those that have the name of such a subject, and other content.
     known : bool
         Whether anything was written down about the network's training.
+    kin : tuple of str
+        Those of ``parts`` that are another scan of a patient it has seen.
     """
 
     parts: dict[str, str] = field(default_factory=dict)
     alike: tuple[str, ...] = ()
     known: bool = True
+    kin: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = []
         for part, did in _DID.items():
             if found := [subject for subject, its in self.parts.items() if its == part]:
                 lines.append(f"{did}: {', '.join(found)}")
+        if self.kin:
+            lines.append(f"of these, another scan of a patient that it has seen: {', '.join(self.kin)}")
         if self.alike:
             lines.append(
                 f"called as subjects the network was trained or chosen with, with other content: "
@@ -56,7 +61,12 @@ def digests_seen(split: Split, digests: Mapping[str, str]) -> dict[str, list[str
     return {part: sorted(digests[subject] for subject in getattr(split, part)) for part in _PARTS}
 
 
-def seen_by(network: str | Path, notes: Mapping[str, Any], here: Mapping[str, Fingerprint]) -> Seen:
+def seen_by(
+    network: str | Path,
+    notes: Mapping[str, Any],
+    here: Mapping[str, Fingerprint],
+    patients: Mapping[str, str] | None = None,
+) -> Seen:
     """Say which subjects a network has seen: by their content, or by their name where only that was written down.
 
     Parameters
@@ -67,6 +77,8 @@ def seen_by(network: str | Path, notes: Mapping[str, Any], here: Mapping[str, Fi
         Of its `ModelSpec`.
     here : mapping from subject to Fingerprint
         Whom to look for.
+    patients : mapping from subject to str, optional
+        Whose scan it is: who has been seen in one scan has been seen.
 
     Raises
     ------
@@ -90,4 +102,7 @@ def seen_by(network: str | Path, notes: Mapping[str, Any], here: Mapping[str, Fi
             parts[subject] = by_name[subject]
         elif subject in by_name:
             alike.append(subject)
-    return Seen(parts, tuple(alike), bool(by_digest or by_name))
+    whose = {patients[subject]: part for subject, part in parts.items() if patients and subject in patients}
+    kin = {s: whose[patients[s]] for s in here if whose and s not in parts and patients.get(s) in whose}
+    alike = [subject for subject in alike if subject not in kin]
+    return Seen(parts | kin, tuple(alike), bool(by_digest or by_name), tuple(kin))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from guided_attention.data import DataSource, Fold, folds_for
+from guided_attention.data import CHAOS_LABELS, DataSource, Fold
+from guided_attention.data.splits import folds_of
 from guided_attention.errors import CheckpointError, SettingsError
 from guided_attention.experiments.run_record import DataSet
 from guided_attention.files import digest
@@ -22,7 +23,7 @@ class Trial:
     model : str
         daf, pam, cam, dual, ms-dual, ms-dual-guided, unet, attention-unet, danet, pan-resnet34 or pan-resnet101.
     fold : int
-        0, 1 or 2.
+        0, 1 or 2; of splits of one's own, their place in the file.
     seed : int
         Of the weights, the order of the slices and the augmentation.
     """
@@ -55,7 +56,7 @@ def initial_weights(weights: str | Path | None) -> str:
 
 def choose_fold(source: DataSource, index: int) -> Fold:
     """Return one fold of a data source, or raise a `SettingsError` that says how many there are."""
-    folds = folds_for(source.subjects)
+    folds = folds_of(source)
     if not 0 <= index < len(folds):
         raise SettingsError(f"fold={index} does not exist; choose 0 to {len(folds) - 1}.")
     return folds[index]
@@ -66,7 +67,8 @@ def describe(source: DataSource) -> DataSet:
 
     NIfTI files do not tell their sequence, their folder's name has to.
     """
-    sequence = {"T1DUAL": f"T1-DUAL {source.phase}-phase", "T2SPIR": "T2-SPIR"}[source.sequence]
     digests = {subject: found.digest for subject, found in source.fingerprints.items()} or None
-    stated = "not stated" if source.kind == "nifti" else sequence
-    return DataSet(source.name, stated, source.kind == "phantom", digests)
+    several = source.channels if len(source.channels) > 1 else None
+    stated = " + ".join(source.channels) if source.kind in ("chaos", "phantom") else "not stated"
+    classes = None if source.label_set.names == CHAOS_LABELS.names else source.label_set.names
+    return DataSet(source.name, stated, source.kind == "phantom", digests, classes, several)

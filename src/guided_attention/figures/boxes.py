@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["show_boxes"]
 
+#: Panels in a line, at most.
+_ACROSS = 8
 _DOTS, _BOX = "#0072B2", "0.35"
 
 
 def show_boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], title: str = "") -> Figure:
-    """Draw a row of panels for each metric and a column for each organ; networks from top to bottom in each.
+    """Draw rows of panels for each metric and a column for each organ; networks from top to bottom in each.
 
     Parameters
     ----------
@@ -30,14 +33,16 @@ def show_boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 
     organs = list(next(iter(panels.values())))
     networks = list(next(iter(panels.values()))[organs[0]])
-    size = (1.6 + 2.2 * len(organs), 0.6 + len(panels) * (0.7 + 0.25 * len(networks)))
+    columns = min(len(organs), _ACROSS)
+    lines = ceil(len(organs) / columns)  # of panels for each metric
+    size = (1.6 + 2.2 * columns, 0.6 + lines * len(panels) * (0.7 + 0.25 * len(networks)))
     figure, axes = plt.subplots(
-        len(panels), len(organs), figsize=size, layout="constrained", squeeze=False, sharex="row", sharey=True
+        lines * len(panels), columns, figsize=size, layout="constrained", squeeze=False, sharex="row", sharey=True
     )
-    for row, (metric, columns) in zip(axes, panels.items(), strict=True):
-        for ax, organ in zip(row, organs, strict=True):
+    for block, (metric, of_organs) in zip(axes.reshape(len(panels), -1), panels.items(), strict=True):
+        for ax, organ in zip(block, organs, strict=False):
             for place, network in enumerate(networks):
-                values = np.array(columns[organ][network], float)
+                values = np.array(of_organs[organ][network], float)
                 values = values[~np.isnan(values)]
                 ax.boxplot(
                     values,
@@ -55,6 +60,11 @@ def show_boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
             ax.set_yticks(range(len(networks)), networks)
             ax.grid(axis="x", color="0.85")
             ax.set_axisbelow(True)
+        ends = np.array([ax.get_xlim() for ax in block[: len(organs)]])
+        for ax in block[::columns]:  # the others of its line follow
+            ax.set_xlim(ends[:, 0].min(), ends[:, 1].max())
+        for ax in block[len(organs) :]:
+            ax.set_axis_off()
     axes[0, 0].set_ylim(len(networks) - 0.5, -0.5)
     if title:
         figure.suptitle(title, fontsize=10)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from guided_attention.data.volume import ORGANS
-from guided_attention.figures.slices import ORGAN_COLOURS
+from guided_attention.data.labels import BACKGROUND, LabelSet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,10 +31,14 @@ def show_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
             left.semilogy(epochs, values, style, label=name, color="0.45" if name != "segmentation" else "#0072B2")
     left.set(xlabel="epoch", ylabel="loss", title="terms of the objective")
     left.legend(frameon=False)
-    for organ in ORGANS:
-        if all(f"dice_{organ}" in entry for entry in history):
-            values = [entry[f"dice_{organ}"] for entry in history]
-            right.plot(epochs, values, color=ORGAN_COLOURS[organ], lw=1, label=organ.replace("_", " "))
+    always = [
+        key for first in history[:1] for key in first if key.startswith("dice_") and all(key in e for e in history)
+    ]
+    organs = tuple(key.removeprefix("dice_") for key in always)
+    colours = LabelSet((BACKGROUND, *organs)).colours[1:] if organs else ()
+    for key, organ, colour in zip(always, organs, colours, strict=True):
+        values = [entry[key] for entry in history]
+        right.plot(epochs, values, color=colour, lw=1, label=organ.replace("_", " "))
     right.plot(epochs, [entry["dice"] for entry in history], color="#0072B2", lw=2.5, label="mean")
     right.set(xlabel="epoch", ylabel="DSC", ylim=(0, 1), title="validation Dice")
     right.legend(frameon=False, fontsize=8)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from guided_attention.data import CLASSES, InputSettings, Volume
+from guided_attention.data import InputSettings, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.figures.attention import show_attention
 from guided_attention.figures.slices import organ_legend, show_errors, show_slice
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["show_result"]
 
 
-def show_result(model: nn.Module, inputs: InputSettings, volume: Volume, prediction: Volume, index: int) -> Figure:
-    """Draw reference, prediction, errors, and the attention of one spleen pixel, side by side.
+def show_result(
+    model: nn.Module, inputs: InputSettings, volume: Volume, prediction: Volume, index: int, organ: str = "spleen"
+) -> Figure:
+    """Draw reference, prediction, errors, and the attention of one pixel of an organ, side by side.
 
     Parameters
     ----------
@@ -34,7 +36,9 @@ def show_result(model: nn.Module, inputs: InputSettings, volume: Volume, predict
     prediction : Volume
         The same with predicted labels.
     index : int
-        Number of the slice; it must show the spleen.
+        Number of the slice; it must show the organ.
+    organ : str
+        Whose pixel asks.
 
     Raises
     ------
@@ -44,22 +48,22 @@ def show_result(model: nn.Module, inputs: InputSettings, volume: Volume, predict
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
-    image, truth, found = volume.image[index], volume.labels[index], prediction.labels[index]
-    show_slice(axes[0], image, truth, title="reference")
-    show_slice(axes[1], image, found, title="prediction")
+    image, truth, found = volume.channel()[index], volume.labels[index], prediction.labels[index]
+    show_slice(axes[0], image, truth, title="reference", label_set=volume.label_set)
+    show_slice(axes[1], image, found, title="prediction", label_set=prediction.label_set)
     show_errors(axes[2], image, found, truth, title="errors")
     prepared = inputs.prepare(volume)
-    grey = prepared.image[index]
-    spleen = np.argwhere(prepared.labels[index] == CLASSES.index("spleen"))
-    if not len(spleen):
+    x = torch.from_numpy(prepared.image.reshape(-1, *prepared.shape)[:, index])  # (C, size, size)
+    places = np.argwhere(prepared.labels[index] == volume.label_set.index(organ))
+    if not len(places):
         raise SettingsError(
-            f"index={index}: slice {index} of subject {volume.subject!r} shows no spleen; choose another."
+            f"index={index}: slice {index} of subject {volume.subject!r} shows no {organ}; choose another."
         )
-    at = tuple(int(v) for v in spleen[np.abs(spleen - spleen.mean(0)).sum(1).argmin()])
-    rows = attention_of(model, torch.from_numpy(grey)[None, None], at=at)
+    at = tuple(int(v) for v in places[np.abs(places - places.mean(0)).sum(1).argmin()])
+    rows = attention_of(model, x[None], at=at)
     strength = {name: abs(model.get_submodule(name).lam.item()) for name in rows}
     strongest = max(strength, key=strength.get)
-    drawn = show_attention(axes[3], grey, rows[strongest][0].numpy(), at, title="one spleen pixel attends to")
+    drawn = show_attention(axes[3], x[0].numpy(), rows[strongest][0].numpy(), at, title=f"one {organ} pixel attends to")
     figure.colorbar(drawn, ax=axes[3], shrink=0.8, label="times uniform")
-    organ_legend(figure, errors=True)
+    organ_legend(figure, errors=True, label_set=volume.label_set)
     return figure

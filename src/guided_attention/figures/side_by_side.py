@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.figures.slices import organ_legend, show_slice
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class MaskRow:
     masks: Mapping[str, np.ndarray]
 
 
-def show_side_by_side(rows: Sequence[MaskRow], title: str = "", columns: int = 6) -> Figure:
+def show_side_by_side(
+    rows: Sequence[MaskRow], title: str = "", columns: int = 6, label_set: LabelSet = CHAOS_LABELS
+) -> Figure:
     """Draw every slice with the organs of the reference, then of each network, filled in their colours.
 
     Radiological orientation: the patient's right is on the picture's left. The title of a panel says how many pixels
@@ -56,6 +59,8 @@ def show_side_by_side(rows: Sequence[MaskRow], title: str = "", columns: int = 6
         Says whose masks these are.
     columns : int
         Panels side by side; a slice takes as many lines as it needs.
+    label_set : LabelSet
+        Of all masks.
     """
     from matplotlib import pyplot as plt
 
@@ -76,11 +81,11 @@ def show_side_by_side(rows: Sequence[MaskRow], title: str = "", columns: int = 6
         drawn = {f"reference\n{row.name}": row.reference}
         drawn |= {f"{name}\n{np.count_nonzero(m != row.reference)} px differ": m for name, m in row.masks.items()}
         for ax, (name, mask) in zip(block, drawn.items(), strict=False):
-            show_slice(ax, row.image[window], mask[window], title=name, outline=False, vmax=white)
+            show_slice(ax, row.image[window], mask[window], title=name, outline=False, vmax=white, label_set=label_set)
             ax.title.set_fontsize(8)
         for ax in block[len(drawn) :]:
             ax.set_axis_off()
-    organ_legend(figure)
+    organ_legend(figure, label_set=label_set)
     if title:
         figure.suptitle(title, fontsize=10)
     return figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guided_attention.data.volume import ORGANS
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ORGAN_COLOURS", "organ_legend", "show_errors", "show_slice"]
 
-#: Okabe and Ito's palette: one colour for each organ.
-ORGAN_COLOURS: dict[str, str] = {
-    "liver": "#E69F00",
-    "kidney_right": "#56B4E9",
-    "kidney_left": "#CC79A7",
-    "spleen": "#009E73",
-}
+#: Of CHAOS's organs, out of Okabe and Ito's palette.
+ORGAN_COLOURS: dict[str, str] = dict(zip(CHAOS_LABELS.organs, CHAOS_LABELS.colours[1:], strict=True))
+#: Entries of a legend in one line, at most.
+_ACROSS = 6
 _MISSED, _INVENTED = "#D55E00", "#F0E442"
 
 
@@ -34,6 +31,7 @@ def show_slice(
     aspect: float = 1.0,
     outline: bool = True,
     vmax: float | None = None,
+    label_set: LabelSet = CHAOS_LABELS,
 ) -> None:
     """Draw one slice in grey, organs in colour.
 
@@ -53,13 +51,15 @@ def show_slice(
         Draw the organs' outlines; otherwise fill them, half transparent.
     vmax : float, optional
         Grey value of white; default the 99.5th percentile.
+    label_set : LabelSet
+        Of the labels; it knows the colours.
     """
     ax.imshow(
         image, cmap="gray", vmin=float(image.min()), vmax=vmax or float(np.percentile(image, 99.5)), aspect=aspect
     )
     if labels is not None:
-        for value, organ in enumerate(ORGANS, start=1):
-            _draw(ax, labels == value, ORGAN_COLOURS[organ], outline)
+        for value, colour in enumerate(label_set.colours[1:], start=1):
+            _draw(ax, labels == value, colour, outline)
     _frame(ax, title)
 
 
@@ -75,15 +75,16 @@ def show_errors(ax: Axes, image: np.ndarray, prediction: np.ndarray, reference: 
     _frame(ax, title)
 
 
-def organ_legend(figure: Figure, *, errors: bool = False) -> Legend:
+def organ_legend(figure: Figure, *, errors: bool = False, label_set: LabelSet = CHAOS_LABELS) -> Legend:
     """Add a legend of the organs' colours below a figure; with ``errors`` also of `show_errors`."""
     from matplotlib.patches import Patch
 
-    entries = {organ.replace("_", " "): colour for organ, colour in ORGAN_COLOURS.items()}
+    organs = zip(label_set.organs, label_set.colours[1:], strict=True)
+    entries = {organ.replace("_", " "): colour for organ, colour in organs}
     if errors:
         entries |= {"missed": _MISSED, "invented": _INVENTED}
     handles = [Patch(color=colour, label=label) for label, colour in entries.items()]
-    return figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), _ACROSS), frameon=False)
 
 
 def _draw(ax: Axes, mask: np.ndarray, colour: str, outline: bool, alpha: float = 0.45) -> None:

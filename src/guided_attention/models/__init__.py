@@ -69,7 +69,7 @@ def build_model(
     Returns
     -------
     nn.Module
-        Takes (B, in_channels, H, W) and returns a `SegmentationOutput`.
+        Takes (B, in_channels, H, W) and returns a `SegmentationOutput`. Its attribute ``in_channels`` says how many.
 
     Raises
     ------
@@ -93,7 +93,9 @@ def build_model(
             raise SettingsError(
                 f"model {name!r} has no option {option!r} ({why}). Leave it out; it has {', '.join(open_to_choice)}."
             )
-    return network(in_channels, num_classes, **{**options, **said})
+    built = network(in_channels, num_classes, **{**options, **said})
+    built.in_channels = in_channels
+    return built
 
 
 def backbone_of(name: str, chosen: str) -> str | None:

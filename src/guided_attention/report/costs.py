@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from guided_attention.data.volume import CLASSES
 from guided_attention.experiments.run_record import Record
 from guided_attention.models import build_model
 from guided_attention.models.attention import PositionAttention
@@ -27,7 +28,7 @@ class NetworkCost:
     flops: int
 
 
-def network_cost(model: str, options: Mapping[str, Any], size: int) -> NetworkCost:
+def network_cost(model: str, options: Mapping[str, Any], size: int, classes: int = len(CLASSES)) -> NetworkCost:
     """Count a network's parameters and the arithmetic of one forward pass, without computing anything.
 
     A product and its sum count as two operations; what is neither convolution nor matrix product counts nothing.
@@ -42,19 +43,21 @@ def network_cost(model: str, options: Mapping[str, Any], size: int) -> NetworkCo
         Further arguments of `build_model`, as in ``record.model.options``.
     size : int
         Height and width of the slice.
+    classes : int
+        Background included.
     """
-    return _count(model, json.dumps(dict(options), sort_keys=True), size)
+    return _count(model, json.dumps(dict(options), sort_keys=True), size, classes)
 
 
 @cache
-def _count(model: str, options: str, size: int) -> NetworkCost:
+def _count(model: str, options: str, size: int, classes: int) -> NetworkCost:
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
     # Fake tensors have shapes and no numbers. (The meta device knows no autocast, which channel attention uses.)
     with FakeTensorMode(), torch.no_grad():
-        network = build_model(model, **json.loads(options)).eval()
+        network = build_model(model, **{"num_classes": classes, **json.loads(options)}).eval()
         for module in network.modules():
             if isinstance(module, PositionAttention):
                 module.implementation = "plain"  # fused kernels pad, and the counter does not know all of them
@@ -76,7 +79,8 @@ def cost_table(results: Results) -> Table:
     rows = []
     for model in results.models:
         records = results.of(model)
-        cost = network_cost(model, records[0].model.options, records[0].settings["inputs"]["size"])
+        size = records[0].settings["inputs"]["size"]
+        cost = network_cost(model, records[0].model.options, size, 1 + len(results.dataset.organs))
         measured = [
             (r.cost.training_seconds, r.cost.evaluation_seconds, len(r.scores), r.cost.peak_memory_bytes)
             for r in records

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guided_attention.data.source import DataSource, natural_order
+from guided_attention.data.read.names import natural_order
+from guided_attention.data.source import DataSource
 from guided_attention.errors import DataError, SettingsError
 from guided_attention.experiments.label_volumes import masks_path, read_masks
 from guided_attention.experiments.record import record_path
@@ -170,8 +171,8 @@ def masks_side_by_side(
     rows = []
     for subject, index in choose_slices(masks, count) if slices is None else slices:
         volume = source.read(subject)
-        if not 0 <= index < len(volume.image):
-            raise SettingsError(f"slices: subject {subject!r} has slices 0 to {len(volume.image) - 1}, found {index}.")
+        if not 0 <= index < volume.shape[0]:
+            raise SettingsError(f"slices: subject {subject!r} has slices 0 to {volume.shape[0] - 1}, found {index}.")
         found = {}
         for model, by_subject in masks.items():
             if subject not in by_subject:
@@ -184,5 +185,5 @@ def masks_side_by_side(
                     f"{source.path} has {volume.shape}; it is not the one that the record was made from."
                 )
             found[NAMES[model]] = by_subject[subject][index]
-        rows.append(MaskRow(f"{subject}, slice {index}", volume.image[index], volume.labels[index], found))
-    return show_side_by_side(rows, results.label)
+        rows.append(MaskRow(f"{subject}, slice {index}", volume.channel()[index], volume.labels[index], found))
+    return show_side_by_side(rows, results.label, label_set=source.label_set)

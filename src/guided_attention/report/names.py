@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guided_attention.data.volume import ORGANS
 from guided_attention.errors import require_choice
-from guided_attention.evaluation.scores import METRICS
+from guided_attention.evaluation.scores import METRICS, NSD_TOLERANCE
 from guided_attention.report.table import dashed
 
-__all__ = ["COLUMNS", "NAMES", "PAPER_METRICS", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "place_name", "unit_of"]
+__all__ = ["NAMES", "PAPER_METRICS", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "place_name", "unit_of"]
 
 #: The paper's name of each network.
 NAMES: dict[str, str] = {
@@ -28,8 +27,6 @@ NAMES: dict[str, str] = {
 #: Rows of the paper's Table I, the ablation, and of its Table II, the comparison; in the paper's order.
 TABLE_ONE = ("daf", "pam", "cam", "dual", "ms-dual", "ms-dual-guided")
 TABLE_TWO = ("unet", "danet", "pan-resnet34", "pan-resnet101", "daf", "attention-unet", "ms-dual-guided")
-#: Columns of both: the organs and their mean.
-COLUMNS = (*ORGANS, "mean")
 #: The metrics of both, and of Fig. 4.
 PAPER_METRICS = ("dsc", "vs", "msd_voxels")
 
@@ -57,6 +54,8 @@ _UNITS = {
     "assd_mm": Unit("ASSD (mm)", 1, 2, False),
     "maximum_mm": Unit("maximum surface distance (mm)", 1, 1, False),
     "chaos": Unit("CHAOS score", 1, 1, True),
+    "hd95_mm": Unit("HD95 (mm)", 1, 2, False),
+    "nsd": Unit(f"NSD at {NSD_TOLERANCE:g} mm (%)", 100, 2, True),
 }
 
 
@@ -73,5 +72,5 @@ def place_name(organ: str) -> str:
 
 def organ_name(organ: str) -> str:
     """Return an organ's name for people: ``kidney_right`` is the right kidney."""
-    kind, _, side = organ.partition("_")
-    return f"{side} {kind}".strip()
+    *words, last = organ.replace("_", " ").split()
+    return " ".join([last, *words] if last in ("left", "right") else [*words, last])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from guided_attention.errors import DataError
-from guided_attention.report.names import COLUMNS, NAMES, PAPER_METRICS, organ_name, unit_of
+from guided_attention.report.names import NAMES, PAPER_METRICS, organ_name, unit_of
 from guided_attention.report.results import Results
 from guided_attention.report.statistics import pooled_reliability, subject_values
 
@@ -38,7 +38,7 @@ def box_plots(results: Results, metrics: Sequence[str] = PAPER_METRICS, models: 
             organ_name(organ): {
                 NAMES[m]: [v * unit.factor for v in subject_values(results, m, metric, organ).values()] for m in chosen
             }
-            for organ in COLUMNS
+            for organ in results.columns
         }
     return show_boxes(panels, results.label)
 

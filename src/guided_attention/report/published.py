@@ -38,7 +38,7 @@ def published(table: Literal["I", "II"], model: str, metric: str, organ: str) ->
     metric : str
         ``dsc`` and ``vs`` (0 to 1), ``msd_voxels``.
     organ : str
-        One of `ORGANS`, or ``mean``.
+        One of CHAOS's, or ``mean``.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guided_attention.data.source import natural_order
+from guided_attention.data.read.names import natural_order
 from guided_attention.errors import DataError
 from guided_attention.evaluation.scores import METRICS
 from guided_attention.experiments.record import read_record, record_path
@@ -70,6 +70,11 @@ class Results:
     def subjects(self) -> tuple[str, ...]:
         """Test subjects of all folds."""
         return natural_order({s for records in self.records.values() for r in records for s in r.split.test})
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The organs that were scored, and ``mean``."""
+        return (*self.dataset.organs, "mean")
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.evaluation.calibration import Reliability, pool_reliability
 from guided_attention.evaluation.summary import Statistic, Summary
-from guided_attention.report.names import COLUMNS, unit_of
+from guided_attention.report.names import unit_of
 from guided_attention.report.results import Results
 
 __all__ = [
@@ -46,7 +46,7 @@ def subject_values(results: Results, model: str, metric: str = "dsc", organ: str
     metric : str
         One of `guided_attention.evaluation.scores.METRICS`, in its own unit (DSC and VS 0 to 1).
     organ : str
-        One of `ORGANS`, or ``mean``: the mean over the organs of each subject.
+        One of ``results.columns``: an organ, or ``mean``, the mean over the organs of each subject.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def subject_values(results: Results, model: str, metric: str = "dsc", organ: str
         In natural order; NaN where the organ is absent from reference and prediction.
     """
     unit_of(metric)
-    require_choice("organ", organ, COLUMNS)
+    require_choice("organ", organ, results.columns)
     rows = results.scores_of(model)
     rows = rows[(rows["metric"] == metric) & (rows["organ"] == organ)]
     return rows.groupby("subject", sort=False)["value"].mean().to_dict()

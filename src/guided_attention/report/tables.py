@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from guided_attention.data.volume import ORGANS
 from guided_attention.evaluation.calibration import expected_calibration_error
 from guided_attention.report.names import (
-    COLUMNS,
     NAMES,
     PAPER_METRICS,
     TABLE_ONE,
@@ -61,22 +61,30 @@ def table_two(results: Results, metrics: Sequence[str] = PAPER_METRICS) -> Table
 def _score_table(
     results: Results, number: Literal["I", "II"], title: str, models: Sequence[str], metrics: Sequence[str]
 ) -> Table:
-    theirs = published_label(results)
+    theirs, comparable = published_label(results), results.dataset.organs == ORGANS
     summaries = {model: summary_of(results, model) for model in models if model in results.records}
     rows = []
     for metric in metrics:
         unit = unit_of(metric)
         for model in models:
             ours = summaries.get(model)
-            cells = [_cell(ours[o][metric].mean, ours[o][metric].std, unit) if ours else "–" for o in COLUMNS]
+            cells = [_cell(ours[o][metric].mean, ours[o][metric].std, unit) if ours else "–" for o in results.columns]
             counts = (str(ours["mean"][metric].count), str(ours["mean"][metric].absent)) if ours else ("0", "–")
             rows.append((unit.name, NAMES[model], "measured", *cells, *counts))
-            if any(not math.isnan(published(number, model, metric, organ)[0]) for organ in COLUMNS):
-                cells = [_cell(*published(number, model, metric, organ), unit) for organ in COLUMNS]
+            known = [published(number, model, metric, organ) for organ in results.columns] if comparable else []
+            if any(not math.isnan(mean) for mean, _ in known):
+                cells = [_cell(mean, std, unit) for mean, std in known]
                 rows.append((unit.name, NAMES[model], theirs, *cells, "15", "–"))
     return Table(
         title=f"{title}: {results.label}",
-        columns=("metric", "network", "numbers", *(organ_name(organ) for organ in COLUMNS), "subjects", "absent"),
+        columns=(
+            "metric",
+            "network",
+            "numbers",
+            *(organ_name(organ) for organ in results.columns),
+            "subjects",
+            "absent",
+        ),
         rows=tuple(rows),
         notes=(*_notes(results, theirs), *results.warnings),
         words=3,
@@ -91,7 +99,9 @@ def _notes(results: Results, theirs: str) -> tuple[str, ...]:
     ]
     if results.quick:
         notes.append("A quick run shows that everything works; it says nothing about how good a network can be.")
-    if theirs != "published":
+    if results.dataset.organs != ORGANS:
+        notes.append("The paper segments other organs, so its numbers do not stand here.")
+    elif theirs != "published":
         notes.append(
             f"The published numbers were measured on CHAOS T1-DUAL in-phase, another data set than "
             f"{results.dataset.name}: they stand here for orientation, not for comparison."

@@ -69,12 +69,13 @@ def _numbers(results: Results, tests: dict[str, Comparisons]) -> dict[str, Any]:
             ],
             "summary": summary_of(results, model),
             "intervals": {m: bootstrap_mean(subject_values(results, model, m).values()) for m in PAPER_METRICS},
-            "cost": network_cost(model, records[0].model.options, size),
+            "cost": network_cost(model, records[0].model.options, size, 1 + len(results.dataset.organs)),
             "calibration": None if bins is None else {"bins": bins, "error": expected_calibration_error(bins)},
         }
     return _plain(
         {
-            "dataset": results.dataset,
+            # without classes, which go without saying: the numbers of CHAOS's five keep their digest
+            "dataset": {k: v for k, v in asdict(results.dataset).items() if k != "classes" or v is not None},
             "preset": results.preset,
             "quick": results.quick,
             "subjects": results.subjects,

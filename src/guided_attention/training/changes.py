@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from guided_attention.data.greys import Normalisation
 from guided_attention.evaluation.precision import Wanted, choose_precision
 from guided_attention.training.settings import Preset
 
@@ -27,8 +28,8 @@ class Changes:
         Rows and columns of the network's input.
     how : {"crop", "resample"}, optional
         Whether another matrix size is cropped about its centre, or resampled.
-    normalisation : {"percentile", "zscore", "minmax"}, optional
-        Of the grey values.
+    normalisation : {"percentile", "zscore", "minmax", "robust", "halves", "arcsinh", "nonzero", "ct"}, optional
+        Of the grey values. Robust, if something in a scan may be far brighter than the organs; ct for Hounsfield units.
     learning_rate : float, optional
         Of Adam. A run that diverged goes on with another one, in the same output folder.
     precision : {"auto", "float32", "bf16", "32-true", "bf16-mixed"}, optional
@@ -58,7 +59,7 @@ class Changes:
     batch_size: int | None = None
     size: int | None = None
     how: Literal["crop", "resample"] | None = None
-    normalisation: Literal["percentile", "zscore", "minmax"] | None = None
+    normalisation: Normalisation | None = None
     learning_rate: float | None = None
     precision: Wanted | None = None
     weight_decay: float | None = None

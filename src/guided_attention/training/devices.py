@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +16,14 @@ from guided_attention.provenance import device_name
 __all__ = ["HERE", "Where", "describe_device", "is_first_process", "prepare", "require_device", "require_devices"]
 
 _ACCELERATORS = ("auto", "cpu", "cuda")
+#: Where launchers write which of their processes this is.
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+#: What a process needs to find the others that were started with it.
+_TOGETHER = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE")
 _ONE_EACH = (
     "SLURM and torchrun must start one process for each device: srun --ntasks-per-node={0}, torchrun "
-    "--nproc-per-node={0}. Where none of them is meant, unset what they left in the environment (SLURM_NTASKS, RANK)."
+    "--nproc-per-node={0}. Where none of them is meant, unset what they left in the environment (SLURM_NTASKS, RANK, "
+    "LOCAL_RANK)."
 )
 
 
@@ -70,8 +78,9 @@ def prepare(where: Where, precision: str = "32-true") -> Any:
         As `require_devices`; or if the processes that somebody started are not one for each device.
     """
     require_devices(where.accelerator, where.devices)
-    from lightning.fabric import Fabric
-    from lightning.fabric.plugins.environments import LightningEnvironment
+    with _only_numbers():
+        from lightning.fabric import Fabric
+        from lightning.fabric.plugins.environments import LightningEnvironment
 
     asked = {"accelerator": where.accelerator, "devices": where.devices, "precision": precision}
     if where.devices == 1:
@@ -81,10 +90,28 @@ def prepare(where: Where, precision: str = "32-true") -> Any:
         fabric.strategy.cluster_environment.validate_settings(where.devices, fabric.world_size // where.devices)
     except (RuntimeError, ValueError, KeyError) as error:  # what Lightning finds odd about SLURM's variables
         raise SettingsError(f"devices={where.devices}: {error}. {_ONE_EACH.format(where.devices)}") from error
+    alone = isinstance(fabric.strategy.cluster_environment, LightningEnvironment) and "LOCAL_RANK" in os.environ
+    if alone and not all(name in os.environ for name in _TOGETHER):  # it would wait for others for ever
+        raise SettingsError(
+            f"devices={where.devices}: LOCAL_RANK says that a launcher started this process, but not all of "
+            f"{', '.join(_TOGETHER)} are there. {_ONE_EACH.format(where.devices)}"
+        )
     if fabric.world_size % where.devices:
         found = f"{fabric.world_size} processes were started"
         raise SettingsError(f"devices={where.devices}: {found}. {_ONE_EACH.format(where.devices)}")
     return fabric
+
+
+@contextmanager
+def _only_numbers() -> Iterator[None]:
+    """Hide a launcher's variables that hold no numbers: Lightning wants one of them when it is imported, even alone."""
+    hidden = {name: value for name in _RANKS if not (value := os.environ.get(name, "0")).strip().isdecimal()}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def require_devices(accelerator: str, devices: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from guided_attention.data.volume import ORGANS, Volume
+from guided_attention.data.volume import Volume
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.overlap import dice
 from guided_attention.evaluation.predict import predict_volume
@@ -28,9 +28,9 @@ def validate(
     Parameters
     ----------
     model : nn.Module
-        Takes (B, 1, size, size), returns a `SegmentationOutput`.
+        Takes (B, C, size, size), returns a `SegmentationOutput`.
     volumes : sequence of Volume
-        With labels.
+        With labels of one set, which is the model's.
     settings : FitSettings
         Input size, batch size and precision apply.
     device : str or torch.device
@@ -46,7 +46,7 @@ def validate(
     SettingsError
         If that is so for all of them.
     """
-    scores: dict[str, list[float]] = {organ: [] for organ in ORGANS}
+    scores: dict[str, list[float]] = {organ: [] for volume in volumes[:1] for organ in volume.label_set.organs}
     for volume in volumes:
         found = predict_volume(
             model,
@@ -56,7 +56,7 @@ def validate(
             device=device,
             precision=settings.precision,
         )
-        for value, organ in enumerate(ORGANS, start=1):
+        for value, organ in enumerate(scores, start=1):
             score = dice(found.labels == value, volume.labels == value)
             if not math.isnan(score):
                 scores[organ].append(score)

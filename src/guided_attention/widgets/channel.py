@@ -126,7 +126,7 @@ class ChannelExplorer(AttentionExplorer):
         view = first_channel(plain, grey_values(found.x[0, 0]), channel)
         data = {
             **slice_data(found),
-            "classes": class_list(found.labels),
+            "classes": class_list(found.labels, label_set=found.label_set),
             "family": family,
             "networks": networks,
         }

@@ -11,15 +11,24 @@ import numpy as np
 import traitlets
 from torch import nn
 
-from guided_attention.data import InputSettings
+from guided_attention.data import InputSettings, LabelSet
 from guided_attention.errors import require_choice
 from guided_attention.files import write_bytes
 from guided_attention.models.stored.onnx import Exported, export_network, export_weights
 from guided_attention.models.stored.onnx_weights import WEIGHTS
 from guided_attention.models.stored.weights import in_half_precision
 from guided_attention.paths import weights_file
-from guided_attention.widgets.live_data import RUNTIME_FILES, Image, input_of, live_data, runtime_folder, slices_of
+from guided_attention.widgets.live_data import (
+    RUNTIME_FILES,
+    Image,
+    input_of,
+    live_data,
+    require_one_channel,
+    runtime_folder,
+    slices_of,
+)
 from guided_attention.widgets.shared.base import GuidedWidget
+from guided_attention.widgets.shared.inputs import drawn_set
 from guided_attention.widgets.shared.pack import unpack
 
 if TYPE_CHECKING:
@@ -116,6 +125,7 @@ class LiveNetwork(GuidedWidget):
         images: Mapping[str, Image] | Sequence[Image] | Image,
         inputs: InputSettings | None = None,
         *,
+        label_set: LabelSet | None = None,
         weights: str = WEIGHTS,
         runtime: str = "onnxruntime-web/",
     ) -> LiveNetwork:
@@ -129,10 +139,15 @@ class LiveNetwork(GuidedWidget):
             As for `from_weights`. The first has the size that the browser runs.
         inputs : InputSettings, optional
             How volumes are prepared, see `guided_attention.widgets.shared.inputs.as_slice`.
+        label_set : LabelSet, optional
+            What the network tells apart; default that of the first slice.
         weights, runtime : str
             Where the page finds them; `save` puts them there.
         """
-        exported = export_network(model, tuple(slices_of(images, inputs)[0][1].x.shape[2:]))
+        first = slices_of(images, inputs)[0][1]
+        _, channels, *size = first.x.shape
+        require_one_channel(channels)
+        exported = export_network(model, tuple(size), channels, label_set=label_set or first.label_set)
         return cls._make(exported, in_half_precision(model), images, {"runtime": runtime, "weights": weights}, inputs)
 
     @classmethod
@@ -193,8 +208,9 @@ class LiveNetwork(GuidedWidget):
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 4.2), layout="constrained")
         image = self.image()[0, 0]
         show_slice(left, image, title=chosen["name"])
-        show_slice(right, image, unpack(chosen["prediction"]), title="the network's answer")
-        organ_legend(figure)
+        label_set = drawn_set(self.data["classes"])
+        show_slice(right, image, unpack(chosen["prediction"]), title="the network's answer", label_set=label_set)
+        organ_legend(figure, label_set=label_set)
         return figure
 
     @property

@@ -21,7 +21,7 @@ from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, 
 from guided_attention.widgets.shared.pack import pack, unpack
 from guided_attention.widgets.shared.rows import pack_maps
 
-__all__ = ["RUNTIME_FILES", "Image", "input_of", "live_data", "runtime_folder", "slices_of"]
+__all__ = ["RUNTIME_FILES", "Image", "input_of", "live_data", "require_one_channel", "runtime_folder", "slices_of"]
 
 Image = Volume | Slice | np.ndarray | Tensor
 
@@ -59,6 +59,15 @@ def slices_of(
     return [(name, as_slice(image, inputs=inputs)) for name, image in images.items()]
 
 
+def require_one_channel(channels: int) -> None:
+    """Raise a `SettingsError` unless a network takes one channel: the tools that draw on a slice change one."""
+    if channels != 1:
+        raise SettingsError(
+            f"model: expected a network of one channel, which is what the browser's drawing tools change, found one of "
+            f"{channels}."
+        )
+
+
 def input_of(packed: dict[str, Any], size: Sequence[int]) -> np.ndarray:
     """Return a packed slice as the network gets it in the browser, float32 (1, 1, H, W)."""
     return unpack(packed).reshape(1, 1, *size)
@@ -86,11 +95,12 @@ def live_data(
     SettingsError
         If a slice is no input of the network, or its output no map of classes.
     """
+    require_one_channel(exported.shape[0])
     size = exported.shape[1:]
     found = slices_of(images, inputs)
     slices = []
     for name, one in found:
-        if tuple(one.x.shape[1:]) != exported.shape or exported.shape[0] != 1:
+        if tuple(one.x.shape[1:]) != exported.shape:
             raise SettingsError(
                 f"slice {name!r}: expected an input of the network, 1 x {size[0]} x {size[1]}, found "
                 f"{' x '.join(map(str, one.x.shape[1:]))}."
@@ -109,7 +119,7 @@ def live_data(
         "graph": pack(np.frombuffer(exported.graph, np.uint8), "uint8"),
         "weights": WEIGHTS,
         "bytes": [*((runtime_folder() / name).stat().st_size for name in RUNTIME_FILES), len(exported.weights)],
-        "classes": class_list(np.array([exported.classes - 1]))[: exported.classes],
+        "classes": class_list(np.array([exported.classes - 1]), label_set=exported.label_set)[: exported.classes],
         "slices": slices,
         "normalisation": (inputs or InputSettings()).normalisation,
         **_maps(exported),

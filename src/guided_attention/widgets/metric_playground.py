@@ -8,10 +8,10 @@ import numpy as np
 import traitlets
 from torch import Tensor
 
-from guided_attention.data import ORGANS, Volume
+from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
+from guided_attention.evaluation.distances import surface_distances
 from guided_attention.evaluation.overlap import dice, volume_similarity
-from guided_attention.evaluation.surfaces import surface_distances
 from guided_attention.widgets.metric_data import cut_off, elsewhere, far_away, grown, moved, speck
 from guided_attention.widgets.shared.base import GuidedWidget
 from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
@@ -100,10 +100,10 @@ class MetricPlayground(GuidedWidget):
             raise SettingsError("labels: the playground needs a slice with at least one organ in its labels.")
         grey = grey_values(found.x[0, 0])
         thick = float(image.spacing[0]) if isinstance(image, Volume) else 1.0
-        classes = class_list(found.labels)
+        classes = class_list(found.labels, label_set=found.label_set)
         present = [int(value) for value in np.unique(found.labels) if value]
         organs = [{"value": value, **classes[value], **_situations(found.labels == value, grey)} for value in present]
-        chosen = _class_of(organ, found.labels, present)
+        chosen = _class_of(found.label_set.index(organ) if isinstance(organ, str) else organ, found.labels, present)
         data = {
             **pack_grey([grey[None]], _GREY_BYTES),
             "size": list(grey.shape),
@@ -175,14 +175,9 @@ class MetricPlayground(GuidedWidget):
         return f"DSC {found['dsc']:.3f}, VS {found['vs']:.3f}, MSD {found[f'msd{suffix}']:.2f} {unit}"
 
 
-def _class_of(organ: int | str | None, labels: np.ndarray, present: list[int]) -> int:
+def _class_of(organ: int | None, labels: np.ndarray, present: list[int]) -> int:
     if organ is None:
         return max(present, key=lambda value: int((labels == value).sum()))
-    if isinstance(organ, str):
-        name = organ.replace(" ", "_")
-        if name not in ORGANS:
-            raise SettingsError(f"organ={organ!r} is unknown; choose one of {', '.join(ORGANS)}.")
-        organ = ORGANS.index(name) + 1
     if organ not in present:
         raise SettingsError(f"organ={organ} is not in this slice; it has {present}. Choose another slice by `index`.")
     return int(organ)

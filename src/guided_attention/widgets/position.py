@@ -15,7 +15,7 @@ from guided_attention.models import PositionMaps, capture_positions
 from guided_attention.models.attention import PositionAttention
 from guided_attention.widgets.shared.attention import AttentionExplorer, collect, slice_data
 from guided_attention.widgets.shared.first_view import first_view
-from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values, predicted
+from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, drawn_set, grey_values, predicted
 from guided_attention.widgets.shared.pack import pack, unpack
 from guided_attention.widgets.shared.rows import RowSummary, pack_maps, position_of, row_of, summarise
 
@@ -143,7 +143,12 @@ class PositionExplorer(AttentionExplorer):
         view = first_view(last["maps"], grey_values(found.x[0, 0]), known, at)
         for network, mask in zip(networks, predictions, strict=True):
             network["prediction"] = None if mask is None else pack(mask, "uint8")
-        data = {**slice_data(found), "classes": class_list(*masks), "family": family, "networks": networks}
+        data = {
+            **slice_data(found),
+            "classes": class_list(*masks, label_set=found.label_set),
+            "family": family,
+            "networks": networks,
+        }
         overlay = "labels" if found.labels is not None else "prediction" if last["prediction"] else "none"
         places = {"network": last["name"], "scale": view.scale, "step": view.step}
         return cls(data=data, position=list(view.position), overlay=overlay, **places)
@@ -171,12 +176,13 @@ class PositionExplorer(AttentionExplorer):
         image = unpack(self.data["image"])
         labels = self._drawn()
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 4.2), layout="constrained")
-        show_slice(left, image, labels, title="asks")
+        label_set = drawn_set(self.data["classes"])
+        show_slice(left, image, labels, title="asks", label_set=label_set)
         left.plot(self.position[1], self.position[0], marker="x", color="white", markersize=9, markeredgewidth=2.5)
         drawn = show_attention(right, image, self.row(), tuple(self.position), title="answers")
         figure.colorbar(drawn, ax=right, shrink=0.7, label="times uniform attention")
         if labels is not None:
-            organ_legend(figure)
+            organ_legend(figure, label_set=label_set)
         return figure
 
     @property

@@ -13,7 +13,7 @@ from guided_attention.data import Volume
 from guided_attention.errors import SettingsError
 from guided_attention.widgets.shared.attention import AttentionExplorer, slice_data
 from guided_attention.widgets.shared.first_view import first_view
-from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
+from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, drawn_set, grey_values
 from guided_attention.widgets.shared.pack import unpack
 from guided_attention.widgets.stepper_data import pack_network, values
 
@@ -96,7 +96,7 @@ class RefinementStepper(AttentionExplorer):
         view = first_view(maps, grey_values(found.x[0, 0]), known, at)
         data = {
             **slice_data(found),
-            "classes": class_list(found.labels, *finals),
+            "classes": class_list(found.labels, *finals, label_set=found.label_set),
             "family": True,
             "networks": networks,
             "channels": [int(channel) for channel in channels],
@@ -128,6 +128,7 @@ class RefinementStepper(AttentionExplorer):
         from guided_attention.figures import organ_legend, show_slice
 
         image, view = unpack(self.data["image"]), self._view()
+        label_set = drawn_set(self.data["classes"])
         networks = self.data["networks"]
         figure, axes = plt.subplots(
             len(networks), 5, figsize=(11, 2.7 * len(networks)), layout="constrained", squeeze=False
@@ -141,10 +142,10 @@ class RefinementStepper(AttentionExplorer):
             for ax, (title, packed) in zip(row, pictures, strict=False):
                 ax.imshow(values(packed, view), cmap="viridis")
                 ax.set(title=title, xticks=[], yticks=[])
-            show_slice(row[3], image, unpack(scale["raw"]), title="raw prediction")
-            show_slice(row[4], image, unpack(scale["refined"]), title="refined prediction")
+            show_slice(row[3], image, unpack(scale["raw"]), title="raw prediction", label_set=label_set)
+            show_slice(row[4], image, unpack(scale["refined"]), title="refined prediction", label_set=label_set)
             row[0].set_ylabel(network["name"])
-        organ_legend(figure)
+        organ_legend(figure, label_set=label_set)
         return figure
 
     @property

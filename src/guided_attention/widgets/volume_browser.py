@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
 from torch import Tensor, nn
 
-from guided_attention.data import InputSettings, Volume
+from guided_attention.data import InputSettings, LabelSet, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.overlap import mean_surface_distance
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.widgets.shared.base import GuidedWidget
-from guided_attention.widgets.shared.inputs import class_list, grey_values
+from guided_attention.widgets.shared.inputs import class_list, drawn_set, grey_values
 from guided_attention.widgets.shared.pack import pack, unpack
 from guided_attention.widgets.volume_data import as_classes, as_image, body, pack_grey
 
@@ -29,11 +30,11 @@ class VolumeBrowser(GuidedWidget):
     Parameters
     ----------
     volume : Volume
-        Image and, where there is one, reference labels.
+        Image and, where there is one, reference labels. Of several channels the first two are shown.
     prediction : Volume or array (D, H, W), optional
-        Predicted labels.
+        Predicted labels; those of a Volume with another label set are matched by name.
     out_phase : Volume or array (D, H, W), optional
-        The same subject out of phase; a slider blends the two.
+        The same subject out of phase, or otherwise; a slider blends the two. Default a second channel of the volume.
     slice : int, optional
         The slice to start with; default the middle one of those that show most organs, or the volume's.
 
@@ -81,21 +82,25 @@ class VolumeBrowser(GuidedWidget):
         slice: int | None = None,
         **traits: Any,
     ) -> None:
-        predicted = as_classes(prediction, volume.shape)
-        other = as_image("out_phase", out_phase, volume.shape)
+        if isinstance(prediction, Volume) and volume.labels is None:
+            volume = replace(volume, label_set=prediction.label_set)
+        predicted = as_classes(prediction, volume.shape, volume.label_set)
+        second = volume.channel(1) if out_phase is None and volume.channels > 1 else out_phase
+        first, other = volume.channel(), as_image("out_phase", second, volume.shape)
         labels = [found for found in (volume.labels, predicted) if found is not None]
-        box = body(volume.image, labels)
-        phases = pack_grey([grey_values(image)[box] for image in (volume.image, other) if image is not None])
+        box = body(first, labels)
+        phases = pack_grey([grey_values(image)[box] for image in (first, other) if image is not None])
         if slice is None:
             slice = _middle(labels[0] if labels else np.zeros(volume.shape, np.uint8))
-        classes = class_list(*labels)
+        classes = class_list(*labels, label_set=volume.label_set)
         data = {
             "subject": volume.subject,
             "spacing": list(volume.spacing),
-            "shape": [int(number) for number in volume.image[box].shape],
+            "shape": [int(number) for number in first[box].shape],
             "corner": [int(side.start) for side in box[1:]],
             "matrix": list(volume.shape[1:]),
             **phases,
+            "blend": " to ".join(volume.channel_names[:2]) if out_phase is None else "",
             "labels": None if volume.labels is None else pack(volume.labels[box], "uint8"),
             "prediction": None if predicted is None else pack(predicted[box], "uint8"),
             "classes": classes,
@@ -111,6 +116,7 @@ class VolumeBrowser(GuidedWidget):
         inputs: InputSettings | None = None,
         *,
         device: str = "cpu",
+        label_set: LabelSet | None = None,
         **options: Any,
     ) -> VolumeBrowser:
         """Predict a volume and browse the result.
@@ -121,7 +127,7 @@ class VolumeBrowser(GuidedWidget):
             Any network of the package.
         volume : Volume
             What is predicted; its labels, where there are any, are the reference.
-        inputs, device
+        inputs, device, label_set
             As for `predict_volume`; default inputs: padded to the larger side of the volume's matrix.
         **options
             As for `VolumeBrowser`.
@@ -132,7 +138,7 @@ class VolumeBrowser(GuidedWidget):
             As for `predict_volume` and `VolumeBrowser`.
         """
         inputs = inputs or InputSettings(max(volume.shape[1:]))
-        return cls(volume, predict_volume(model, volume, inputs, device=device), **options)
+        return cls(volume, predict_volume(model, volume, inputs, device=device, label_set=label_set), **options)
 
     @traitlets.validate("slice")
     def _there(self, proposal: dict[str, Any]) -> int:
@@ -153,15 +159,16 @@ class VolumeBrowser(GuidedWidget):
         image = np.kron(image, np.ones((self.data["shrink"],) * 2, np.uint8))[:rows, :columns]
         masks = {name: self._mask(key) for name, key in (("reference", "labels"), ("prediction", "prediction"))}
         given = {name: mask for name, mask in masks.items() if mask is not None}
+        label_set = drawn_set(self.data["classes"])
         aspect = self.data["spacing"][1] / self.data["spacing"][2]
         count = 3 if len(given) == 2 else 1
         figure, axes = plt.subplots(1, count, figsize=(3.4 * count, 3.6), layout="constrained", squeeze=False)
         for ax, (name, mask) in zip(axes[0], given.items() or [("", None)], strict=False):
-            show_slice(ax, image, mask, title=name, aspect=aspect)
+            show_slice(ax, image, mask, title=name, aspect=aspect, label_set=label_set)
         if count == 3:
             show_errors(axes[0, 2], image, masks["prediction"], masks["reference"], title="errors")
         if given:
-            organ_legend(figure, errors=count == 3)
+            organ_legend(figure, errors=count == 3, label_set=label_set)
         return figure
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from guided_attention.data import Volume
+from guided_attention.data import CHAOS_LABELS, LabelSet, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.widgets.shared.inputs import array_of, foreground, grey_values
 from guided_attention.widgets.shared.pack import pack, pack_pictures
@@ -27,24 +27,40 @@ def as_image(name: str, given: Volume | np.ndarray | Tensor | None, shape: tuple
     """Return the grey values (D, H, W) of a volume or array, or None; ``name`` stands in the error."""
     if given is None:
         return None
-    return _fitting(name, given.image if isinstance(given, Volume) else array_of(name, given), shape)
+    return _fitting(name, given.channel() if isinstance(given, Volume) else array_of(name, given), shape)
 
 
-def as_classes(prediction: Volume | np.ndarray | Tensor | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return predicted classes, uint8 (D, H, W), of a volume or array, or None.
+def as_classes(
+    prediction: Volume | np.ndarray | Tensor | None, shape: tuple[int, ...], label_set: LabelSet = CHAOS_LABELS
+) -> np.ndarray | None:
+    """Return predicted classes of a label set, uint8 (D, H, W), of a volume or array, or None.
 
     Raises
     ------
     SettingsError
-        If the shape is another, or these are no classes.
+        If the shape is another, these are no classes, or a volume has an organ that is not in the set.
     """
     if prediction is None:
         return None
+    if isinstance(prediction, Volume):
+        prediction = _by_name(prediction, label_set)
     array = prediction.labels if isinstance(prediction, Volume) else array_of("prediction", prediction)
     found = _fitting("prediction", array, shape)
     if found.dtype.kind not in "biu" or found.min() < 0 or found.max() > 255:
         raise SettingsError(f"prediction: expected classes, integers from 0 to 255, found {found.dtype}.")
     return found.astype(np.uint8)
+
+
+def _by_name(prediction: Volume, label_set: LabelSet) -> Volume:
+    own = prediction.label_set
+    if prediction.labels is not None and own.names != label_set.names:
+        unknown = {*own.organs} - {*own.common(label_set).organs}
+        if unknown:
+            raise SettingsError(
+                f"prediction: it has {', '.join(own.organs)}, the volume {', '.join(label_set.organs)}; "
+                f"{', '.join(sorted(unknown))} cannot be shown in its names. Give it as in_set of the volume's set."
+            )
+    return prediction.in_set(label_set)
 
 
 def body(image: np.ndarray, labels: list[np.ndarray]) -> tuple[slice, slice, slice]:

@@ -73,19 +73,35 @@ def order_slices(slices: Sequence[DicomSlice], folder: Path, findings: Findings)
     usual = float(np.quantile(gaps[gaps > 1e-3], 0.5, method="lower")) if (gaps > 1e-3).any() else 0.0
     for lower, upper, gap in zip(ordered, ordered[1:], gaps, strict=False):
         if gap <= GAP_TOLERANCE * usual:
-            findings.add(upper.path, f"lies at the same position as {lower.path.name} (duplicated slice)")
+            findings.add(upper.path, f"lies at the same position as {lower.name} (duplicated slice)")
         elif abs(gap - usual) > GAP_TOLERANCE * usual:
             findings.add(
                 upper.path,
-                f"lies {gap:.2f} mm after {lower.path.name}, the other gaps are {usual:.2f} mm (uneven gap; is a "
+                f"lies {gap:.2f} mm after {lower.name}, the other gaps are {usual:.2f} mm (uneven gap; is a "
                 "slice missing?)",
             )
     aside = np.stack([s.position for s in ordered]) @ slices[0].axes.T  # (D, 2): along a row, along a column
-    aside = np.abs(aside - np.median(aside, axis=0)) / slices[0].pixel_spacing[::-1]
-    for s, pixels in zip(ordered, aside.max(axis=1), strict=True):
+    pixels_aside = np.abs(aside - np.median(aside, axis=0)) / slices[0].pixel_spacing[::-1]
+    if pixels_aside.max() > 1 and (tilt := _tilt(aside, gaps)):
+        findings.add(
+            folder,
+            f"expected slices that lie above each other, found each shifted against the last as a gantry that is "
+            f"tilted by {tilt:.1f} degrees shifts them; resample them to a rectangular grid first (dcm2niix does so)",
+        )
+        return ordered
+    for s, pixels in zip(ordered, pixels_aside.max(axis=1), strict=True):
         if pixels > 1:
             findings.add(s.path, f"is shifted by {pixels:.1f} pixels against the other slices")
     return ordered
+
+
+def _tilt(aside: np.ndarray, gaps: np.ndarray) -> float:
+    """Return by how many degrees a stack leans, if all its slices lean alike; else 0."""
+    steps = np.diff(aside, axis=0)
+    lean = np.median(steps, axis=0)
+    if len(steps) < 2 or gaps.min() <= 0 or np.linalg.norm(steps - lean, axis=1).max() > 0.05 * np.linalg.norm(lean):
+        return 0.0
+    return float(np.degrees(np.arctan2(np.linalg.norm(lean), np.median(gaps))))
 
 
 def stack_affine(ordered: Sequence[DicomSlice]) -> np.ndarray:

@@ -1,23 +1,24 @@
-"""One DICOM file to one slice: pixels, and what a volume needs of the header (chapter *From scanner to tensor*)."""
+"""One DICOM file to its slices: pixels, and what a volume needs of the header (chapter *From scanner to tensor*)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from guided_attention.data.integrity import decoding, grey_values
+from guided_attention.data.read.dicom_frames import begins_as_dicom, headers_of, parse
+from guided_attention.data.read.names import DICOM
 from guided_attention.errors import DataError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.uid import UID
 
-__all__ = ["DicomSlice", "dicom_files", "read_slice", "slice_name"]
-
-_ENDINGS = (".dcm", ".ima", ".dicom")
+__all__ = ["DicomSlice", "dicom_files", "is_dicom", "read_slice", "read_slices", "slice_name"]
 
 _TAGS = (
     "SeriesInstanceUID",
@@ -51,6 +52,12 @@ class DicomSlice:
         SeriesInstanceUID.
     echo_time : float or None
         In ms.
+    number, description : str
+        SeriesNumber and SeriesDescription, empty where there is none.
+    traits : tuple of str
+        ImageType, and the number of the time point: what may tell two pictures of one place and series apart.
+    frame : int
+        Number in a file of several, from 1; 0 where the file is the slice.
     """
 
     path: Path
@@ -61,6 +68,15 @@ class DicomSlice:
     pixel_spacing: np.ndarray
     series: str
     echo_time: float | None
+    number: str = ""
+    description: str = ""
+    traits: tuple[str, ...] = ()
+    frame: int = 0
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return f"frame {self.frame} of {self.path.name}" if self.frame else self.path.name
 
     @property
     def normal(self) -> np.ndarray:
@@ -68,33 +84,50 @@ class DicomSlice:
         return np.cross(self.axes[0], self.axes[1])
 
 
-def dicom_files(folder: Path) -> tuple[list[Path], list[Path]]:
+def dicom_files(folder: Path, deep: bool = False) -> tuple[list[Path], list[Path]]:
     """Return the DICOM files of a folder, and all others, by name; hidden files do not count.
 
     Scanners export files without an ending, or named after their identifier (``1.2.840.113``): what does not end in
     ``.dcm`` is known by its first bytes. An index of files, ``DICOMDIR``, has them too, and is no slice.
+
+    Parameters
+    ----------
+    folder : Path
+    deep : bool
+        Whether folders inside count, as an export with a ``DICOMDIR`` has them.
     """
     found, others = [], []
-    for path in sorted(p for p in folder.glob("*") if p.is_file() and not p.name.startswith(".")):
-        named = path.suffix.lower() == ".dcm"
-        (found if named or (path.name.upper() != "DICOMDIR" and _starts_as_dicom(path)) else others).append(path)
+    for path in sorted(p for p in (folder.rglob("*") if deep else folder.glob("*")) if p.is_file()):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            (found if is_dicom(path) else others).append(path)
     return found, others
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is a DICOM object by its name or its first bytes, and no index of such files."""
+    if path.suffix.lower() == ".dcm":
+        return True
+    try:
+        with path.open("rb") as file:
+            return path.name.upper() != "DICOMDIR" and begins_as_dicom(file.read(132))
+    except OSError:  # cannot be opened: reading it will say why
+        return path.is_file()
 
 
 def slice_name(path: Path) -> str:
     """Return the name that a slice and its label share: the file's, without an ending that stands for DICOM."""
-    return path.stem if path.suffix.lower() in _ENDINGS else path.name
-
-
-def _starts_as_dicom(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:  # cannot be opened: reading it will say why
-        return True
+    return path.stem if path.suffix.lower() in DICOM else path.name
 
 
 def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
+    """Read a file of one slice; arguments and errors as for `read_slices`."""
+    found = read_slices(path, pixels)
+    if len(found) > 1:
+        raise DataError(f"expected one slice, found a multi-frame file of {len(found)} frames")
+    return found[0]
+
+
+def read_slices(path: Path, pixels: bool = True) -> list[DicomSlice]:
     """Read one DICOM file.
 
     Parameters
@@ -106,39 +139,47 @@ def read_slice(path: Path, pixels: bool = True) -> DicomSlice:
 
     Returns
     -------
-    DicomSlice
+    list of DicomSlice
+        One; of an enhanced multi-frame file one for each frame, in the order of the file.
 
     Raises
     ------
     DataError
-        If the file is no DICOM, is cut, lacks a tag, or is not one grey slice. The message does not repeat the path.
+        If the file is no DICOM, is cut, lacks a tag, or holds no grey slices. The message does not repeat the path.
     """
-    from pydicom import dcmread
-
     with decoding("DICOM"):
-        data = dcmread(path, stop_before_pixels=not pixels)
-        _refuse_frames(data)
-        missing = [tag for tag in _TAGS if data.get(tag) in (None, "")]
-        if missing:
-            raise DataError(f"expected a DICOM slice, found no {', '.join(missing)} in it (cut or stripped?)")
-        position, orientation, spacing = (np.array(data[tag].value, float).ravel() for tag in _TAGS[1:4])
-        echo, series, shape = data.get("EchoTime"), str(data.SeriesInstanceUID), (int(data.Rows), int(data.Columns))
-        echo = None if echo in (None, "") else float(echo)
-        stored = _stored(data, shape) if pixels else None
+        data = parse(path, pixels)
+        headers = headers_of(data)
+        found = [_described(path, header, number) for number, header in enumerate(headers, 1)]
+        if "PerFrameFunctionalGroupsSequence" not in data:
+            found = [replace(found[0], frame=0)]
+        if not pixels:
+            return found
+        stored = _stored(data, (len(found), *found[0].shape))
+        rescaled = [_rescaled(plane, header) for plane, header in zip(stored, headers, strict=True)]
+    return [replace(one, pixels=grey_values(*grey)) for one, grey in zip(found, rescaled, strict=True)]
+
+
+def _described(path: Path, data: Dataset, frame: int) -> DicomSlice:
+    missing = [tag for tag in _TAGS if data.get(tag) in (None, "")]
+    if missing:
+        raise DataError(f"expected a DICOM slice, found no {', '.join(missing)} in it (cut or stripped?)")
+    position, orientation, spacing = (np.array(data[tag].value, float).ravel() for tag in _TAGS[1:4])
     _check_geometry(position, orientation, spacing)
-    grey = None if stored is None else grey_values(stored[0], stored[1])
-    return DicomSlice(path, grey, shape, position, orientation.reshape(2, 3), spacing, series, echo)
-
-
-def _refuse_frames(data: Dataset) -> None:
-    """Refuse a file of several frames, classic or enhanced: each frame has a geometry of its own, deep inside."""
-    frames, kind = int(data.get("NumberOfFrames") or 1), data.get("SOPClassUID")
-    kind = "of unknown kind" if kind is None else kind.name
-    if frames > 1 or "PerFrameFunctionalGroupsSequence" in data:
-        raise DataError(
-            f"expected one slice, found a multi-frame file ({kind}, {frames} frames), "
-            "which is not read; split it into single slices (dcm4che's emf2sf), or convert it to NIfTI (dcm2niix)"
-        )
+    echo = data.get("EchoTime")
+    return DicomSlice(
+        path,
+        None,
+        (int(data.Rows), int(data.Columns)),
+        position,
+        orientation.reshape(2, 3),
+        spacing,
+        str(data.SeriesInstanceUID),
+        None if echo in (None, "") else float(echo),
+        *(str("" if data.get(tag) is None else data.get(tag)).strip() for tag in ("SeriesNumber", "SeriesDescription")),
+        traits=(*map(str, data.get("ImageType") or ()), str(data.get("TemporalPositionIdentifier") or "")),
+        frame=frame,
+    )
 
 
 def _require_decoder(syntax: UID) -> None:
@@ -177,22 +218,28 @@ def _check_geometry(position: np.ndarray, orientation: np.ndarray, spacing: np.n
         raise DataError(f"ImageOrientationPatient must be two perpendicular unit vectors, found {orientation.tolist()}")
 
 
-def _stored(data: Dataset, shape: tuple[int, int]) -> tuple[np.ndarray, str]:
-    """Rescaled pixels in double precision, and what to say of the rescaling if they turn out to be too large."""
+def _stored(data: Dataset, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the pixels of all frames as they are stored, (frames, H, W)."""
     samples, kind = int(data.get("SamplesPerPixel") or 1), data.get("PhotometricInterpretation", "MONOCHROME2")
     if (samples, kind) != (1, "MONOCHROME2"):
         raise DataError(f"expected one slice of MONOCHROME2, found {samples} samples of {kind}")
     _require_decoder(data.file_meta.TransferSyntaxUID)
-    expected, found = shape[0] * shape[1] * int(data.BitsAllocated) // 8, len(data.PixelData)
+    expected, found = math.prod(shape) * int(data.BitsAllocated) // 8, len(data.PixelData)
     if not data.file_meta.TransferSyntaxUID.is_compressed and found not in (expected, expected + expected % 2):
+        frames = f"{shape[0]} frames of " if shape[0] > 1 else ""
         raise DataError(
-            f"expected {expected} bytes of pixels ({shape[0]} rows x {shape[1]} columns of {data.BitsAllocated} bits), "
-            f"found {found}: it is cut or damaged"
+            f"expected {expected} bytes of pixels ({frames}{shape[1]} rows x {shape[2]} columns of "
+            f"{data.BitsAllocated} bits), found {found}: it is cut or damaged"
         )
+    pixels = data.pixel_array
+    if pixels.shape not in (shape, shape[1:] if shape[0] == 1 else shape):
+        raise DataError(f"expected {shape[1]} x {shape[2]} pixels, as its header says, found {pixels.shape}")
+    return pixels.reshape(shape)
+
+
+def _rescaled(plane: np.ndarray, data: Dataset) -> tuple[np.ndarray, str]:
+    """Return pixels in double precision, and what to say of the rescaling if they turn out to be too large."""
     slope, intercept = data.get("RescaleSlope"), data.get("RescaleIntercept")
-    pixels = data.pixel_array.astype(np.float64)
-    if pixels.shape != shape:
-        raise DataError(f"expected {shape[0]} x {shape[1]} pixels, as its header says, found {pixels.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
-        pixels = pixels * (1.0 if slope is None else float(slope)) + (0.0 if intercept is None else float(intercept))
-    return pixels, f" (RescaleSlope {slope}, RescaleIntercept {intercept})"
+        plane = plane * (1.0 if slope is None else float(slope)) + (0.0 if intercept is None else float(intercept))
+    return plane, f" (RescaleSlope {slope}, RescaleIntercept {intercept})"

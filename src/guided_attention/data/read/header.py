@@ -13,7 +13,7 @@ import numpy as np
 
 from guided_attention.errors import DataError
 
-__all__ = ["TOLERANCE", "apart", "check_geometry", "copy_geometry"]
+__all__ = ["TOLERANCE", "apart", "check_affine", "check_geometry", "copy_geometry"]
 
 #: How far, in voxels, two statements about a corner of the volume may differ and still be rounded from one.
 TOLERANCE = 0.1
@@ -65,23 +65,51 @@ def check_geometry(header: Any, pixdim: np.ndarray, shape: tuple[int, ...]) -> t
             "image.set_sform(affine, code=1) states it"
         )
     affine = np.array(qform if sform is None else sform, float)
-    if not _maps_to_space(affine):
-        raise DataError(f"expected an affine that maps voxels to space, found {affine[:3].tolist()}")
+    _require_space(affine)
     if sform is not None:
         warnings += _check_pixdim(affine, pixdim, shape, tolerated=qform is not None and qcode != scode)
         if qform is not None and _maps_to_space(qform):
             warnings += _check_qform(affine, qform, shape, millimetres, same_world=qcode == scode)
-    if np.array_equal(affine, np.eye(4)):
+    affine, odd = check_affine(affine, unit, millimetres, lost=np.eye(4))
+    return affine, warnings + odd
+
+
+def check_affine(
+    affine: np.ndarray, unit: str, millimetres: float, lost: np.ndarray | None = None
+) -> tuple[np.ndarray, list[str]]:
+    """Return an affine in mm, and what is odd about it: the end of the check of every format.
+
+    Parameters
+    ----------
+    affine : ndarray, (4, 4)
+        As the header states it.
+    unit : str
+        What it calls its unit.
+    millimetres : float
+        How long that is.
+    lost : ndarray, (4, 4), optional
+        The affine that programs write which have none.
+
+    Raises
+    ------
+    DataError
+        If it does not map voxels to space, or to voxels of a size that no body is imaged with.
+    """
+    _require_space(affine)
+    warnings = []
+    if lost is not None and np.array_equal(affine, lost):
         warnings.append(
             "the affine is the identity: no scanner states that, programs do that have lost the geometry, and with it "
             "left, right and the voxel's size"
         )
+    affine = np.array(affine, float)
     affine[:3] *= millimetres
     edges = _lengths(affine)
     if edges.min() < _EDGES[0] or edges.max() > _EDGES[1]:
         raise DataError(
-            f"expected voxels of {_EDGES[0]:g} to {_EDGES[1]:g} mm, found {_sizes(edges)}; xyzt_units states {unit}, "
-            "which cannot be the affine's unit: state the right one (nibabel: header.set_xyzt_units)"
+            f"expected voxels of {_EDGES[0]:g} to {_EDGES[1]:g} mm, found {_sizes(edges)}; the header states {unit}, "
+            "which cannot be the affine's unit: state the right one (NIfTI: xyzt_units, nibabel's "
+            "header.set_xyzt_units)"
         )
     return affine, warnings
 
@@ -178,6 +206,11 @@ def _maps_to_space(affine: np.ndarray) -> bool:
     if not np.isfinite(sizes).all() or not np.isfinite(affine).all() or sizes.min() < 1e-6:
         return False
     return abs(np.linalg.det(affine[:3, :3] / sizes)) > 1e-2
+
+
+def _require_space(affine: np.ndarray) -> None:
+    if not _maps_to_space(affine):
+        raise DataError(f"expected an affine that maps voxels to space, found {np.asarray(affine)[:3].tolist()}")
 
 
 def _lengths(matrix: np.ndarray) -> np.ndarray:

@@ -1,56 +1,43 @@
-"""NIfTI files to a `Volume` and back (chapter *From scanner to tensor*)."""
+"""Volumes in files: NIfTI, NRRD, MetaImage or DICOM to a `Volume` (chapter *From scanner to tensor*)."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
-from guided_attention.data.integrity import Findings, decoding, grey_values
-from guided_attention.data.read.header import TOLERANCE, apart, check_geometry, copy_geometry
-from guided_attention.data.read.names import ENDINGS, nifti_stem, subject_name
-from guided_attention.data.read.orientation import (
-    default_affine,
-    from_radiological,
-    oddly_sliced,
-    spacing_of,
-    to_radiological,
-)
-from guided_attention.data.volume import CLASSES, Volume
-from guided_attention.errors import DataError, SettingsError, require_choice
+from guided_attention.data.integrity import Findings, grey_values
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
+from guided_attention.data.read.described import describe_labels
+from guided_attention.data.read.header import TOLERANCE, apart
+from guided_attention.data.read.load import load
+from guided_attention.data.read.names import subject_name
+from guided_attention.data.read.orientation import oddly_sliced, spacing_of
+from guided_attention.data.read.stored import Stored
+from guided_attention.data.volume import Volume
+from guided_attention.errors import DataError
 
-__all__ = ["inspect_nifti", "read_nifti", "write_nifti"]
-
-#: First bytes of what gzip has written: files of either ending are found with and without them.
-_GZIP = b"\x1f\x8b"
-#: Part of a class by which a label may miss an integer: scale factors and resampling round, half a class is a mistake.
-_NEARLY = 0.05
+__all__ = ["inspect_nifti", "read_nifti"]
 
 
-@dataclass(frozen=True)
-class _File:
-    """What one file holds: array (D, H, W), its affine in mm, nibabel's header."""
-
-    array: np.ndarray
-    affine: np.ndarray
-    header: Any
-
-
-def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> Volume:
+def read_nifti(
+    image_path: str | Path, label_path: str | Path | None = None, label_set: LabelSet | None = None
+) -> Volume:
     """Read an image, and its labels if a file is given.
 
     Parameters
     ----------
     image_path : str or Path
-        ``.nii`` or ``.nii.gz``, in capitals or not, three axes in any order and direction, in mm, m or µm.
-        ``SUBJECT_image.nii.gz`` and nnU-Net's ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
+        ``.nii`` or ``.nii.gz``, in capitals or not, three axes in any order and direction, in mm, m or µm; or NRRD,
+        MetaImage (with the extra ``formats``), or a DICOM folder. ``SUBJECT_image.nii.gz`` and nnU-Net's
+        ``SUBJECT_0000.nii.gz`` name the subject; otherwise the file's name does.
     label_path : str or Path, optional
-        Of the same matrix and affine, to a tenth of a voxel; values are indices into `CLASSES`, to a twentieth.
+        Of the same matrix and affine, to a tenth of a voxel; values are ids of ``label_set``, to a twentieth.
+    label_set : LabelSet, optional
+        What the values mean; default what a ``labels.json`` or ``dataset.json`` with the label file says, or CHAOS's
+        classes where there is neither.
 
     Returns
     -------
@@ -70,181 +57,87 @@ def read_nifti(image_path: str | Path, label_path: str | Path | None = None) -> 
         If a header is odd, but clear; or slices do not run from foot to head.
     """
     findings = Findings(subject_name(image_path))
-    volume = inspect_nifti(image_path, label_path, findings)
+    if label_set is None:
+        label_set = CHAOS_LABELS if label_path is None else describe_labels(label_path).label_set
+    volume = inspect_nifti(image_path, label_path, findings, label_set)
     findings.raise_if_any()
     return volume
 
 
-def inspect_nifti(image_path: str | Path, label_path: str | Path | None, findings: Findings) -> Volume | None:
-    """Read as `read_nifti` does, but note problems in ``findings``; a volume only if there is none."""
-    image = _load(Path(image_path), findings)
-    label = None if label_path is None else _load(Path(label_path), findings)
-    pixels = None
-    if image is not None:
+def inspect_nifti(
+    image_path: str | Path | Sequence[Path],
+    label_path: str | Path | None,
+    findings: Findings,
+    label_set: LabelSet = CHAOS_LABELS,
+    channels: Sequence[str] = (),
+    series: str = "",
+) -> Volume | None:
+    """Read as `read_nifti` does, files of any format, but note problems in ``findings``.
+
+    Parameters
+    ----------
+    image_path : path or sequence of them
+        One for each channel, or one that holds all; a DICOM folder is one.
+    label_path : path, optional
+    findings : Findings
+    label_set : LabelSet
+        What the label's values mean.
+    channels : sequence of str
+        What the data set or the network says of the channels; empty allows one, of whatever name.
+    series : str
+        Which of a DICOM folder.
+
+    Returns
+    -------
+    Volume or None
+        Only if there is no problem.
+    """
+    paths = [Path(image_path)] if isinstance(image_path, str | Path) else list(image_path)
+    most = max(1, len(channels)) if len(paths) == 1 else 1
+    images = [load(path, findings, most, series) for path in paths]
+    label = None if label_path is None else load(Path(label_path), findings)
+    if label is not None and (wrong := label_set.complaint(label.array)):
+        findings.add(label_path, wrong)
+    first, pixels = images[0], []
+    for path, image in zip(paths, images, strict=True):
+        if image is None:
+            continue
         try:
-            pixels = grey_values(image.array)
+            pixels.append(grey_values(image.array))
         except DataError as error:
-            findings.add(image_path, str(error))
-    if label is not None:
-        _check_classes(label.array, label_path, findings)
-    if image is not None and label is not None:
-        _check_fit(image, label, label_path, Path(image_path).name, findings)
+            findings.add(path, str(error))
+        if first is not None and image is not first:
+            _check_fit(first, image, path, paths[0].name, findings)
+    if first is not None and label is not None:
+        _check_fit(first, label, label_path, paths[0].name, findings)
+    found = len(images) if first is None or first.array.ndim == 3 else len(first.array)
+    if first is not None and channels and found != len(channels):
+        how = "each in a file of its own (_0000, _0001 ...), or on a fourth axis"
+        findings.add(paths[0], f"expected {len(channels)} channels ({', '.join(channels)}), {how}; found {found}")
     if findings:
         return None
-    arrays = [pixels] + ([] if label is None else [np.rint(label.array).astype(np.uint8)])
-    (pixels, *masks), affine = to_radiological(arrays, image.affine)
+    turned = [replace(image, array=grey).turned() for image, grey in zip(images, pixels, strict=True)]
+    planes, affine = [plane for arrays, _ in turned for plane in arrays], turned[0][1]
+    labels = None if label is None else replace(label, array=label_set.to_classes(label.array)).turned()[0][0]
     if odd := oddly_sliced(spacing_of(affine)):
-        findings.warn(image_path, odd)
-    name = subject_name(image_path)
-    return Volume(pixels, masks[0] if masks else None, spacing_of(affine), name, affine)
+        findings.warn(paths[0], odd)
+    image = planes[0] if len(planes) == 1 else np.stack(planes)
+    return Volume(image, labels, spacing_of(affine), subject_name(paths[0]), affine, label_set, tuple(channels))
 
 
-def _load(path: Path, findings: Findings) -> _File | None:
-    """Return what a file holds, or None after noting why not."""
-    if nifti_stem(path) is None:
-        findings.add(path, "expected a name that ends in .nii or .nii.gz")
-        return None
-    try:
-        with decoding("NIfTI"):
-            content = path.read_bytes()
-            # all of it, so that the sum at the very end is checked too
-            content = gzip.decompress(content) if content.startswith(_GZIP) else content
-            header, array = _parse(content)
-            stored = type(header)(content[: header.template_dtype.itemsize], check=False)
-        while array.ndim > 3 and array.shape[-1] == 1:
-            array = array[..., 0]
-        if array.ndim != 3 or array.dtype.kind not in "iuf":
-            raise DataError(f"expected real numbers on 3 axes, found {array.dtype} of shape {array.shape}")
-        affine, warnings = check_geometry(header, stored["pixdim"][1:4].astype(float), array.shape)
-    except DataError as error:
-        findings.add(path, str(error))
-        return None
-    for warning in warnings:
-        findings.warn(path, warning)
-    return _File(array.T, affine, header)  # NIfTI's axes are (column, row, slice)
-
-
-def _parse(content: bytes) -> tuple[Any, np.ndarray]:
-    """Return header and array; nibabel's image would compute an affine before anybody has checked the header."""
-    from nibabel.arrayproxy import ArrayProxy
-    from nibabel.nifti1 import Nifti1Header
-    from nibabel.nifti2 import Nifti2Header
-    from nibabel.spatialimages import HeaderDataError
-
-    second = content[:4] in [(540).to_bytes(4, order) for order in ("little", "big")]  # size of the header
-    try:
-        header = (Nifti2Header if second else Nifti1Header).from_fileobj(io.BytesIO(content))
-        return header, np.asanyarray(ArrayProxy(io.BytesIO(content), header))
-    except HeaderDataError as error:  # it is all there, and says what no NIfTI header says
-        raise DataError(f"cannot be read as NIfTI, its header is wrong ({error})") from error
-
-
-def _check_classes(values: np.ndarray, path: str | Path, findings: Findings) -> None:
-    found = np.unique(values)
-    with np.errstate(invalid="ignore"):  # of infinite ones
-        near = np.abs(found - np.rint(found)) <= _NEARLY
-    wrong = found[~(near & np.isin(np.rint(found), range(len(CLASSES))))]
-    if wrong.size:
-        listed = ", ".join(f"{v:g}" for v in wrong[:8]) + (", ..." if wrong.size > 8 else "")
-        names = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
-        findings.add(path, f"expected the classes {names}; found {listed} as well")
-
-
-def _check_fit(image: _File, label: _File, path: str | Path, of: str, findings: Findings) -> None:
-    shape = image.array.shape[::-1]
-    if image.array.shape != label.array.shape:
-        findings.add(path, f"expected the image's shape {shape} ({of}), found {label.array.shape[::-1]}")
+def _check_fit(image: Stored, other: Stored, path: str | Path, of: str, findings: Findings) -> None:
+    """Programs that write one format keep the order of voxels; between two formats only the place counts."""
+    shape, here, found, there = image.shape, image.affine, other.shape, other.affine
+    if image.kind != other.kind:
+        ((plane, *_), here), ((its, *_), there) = image.turned(), other.turned()
+        shape, found = plane.shape[::-1], its.shape[::-1]
+    if shape != found:
+        findings.add(path, f"expected the image's shape {shape} ({of}), found {found}")
         return
-    voxels, distance = apart(image.affine, label.affine, shape)
+    voxels, distance = apart(here, there, shape)
     if voxels > TOLERANCE:
         findings.add(
             path,
             f"expected the affine of {of}, found one that puts a corner {distance:.3g} mm elsewhere "
             f"({voxels:.2g} voxels)",
         )
-
-
-def _on_the_grid_of(path: Path, array: np.ndarray, affine: np.ndarray, subject: str) -> tuple[np.ndarray, Any]:
-    findings = Findings(subject)
-    found = _load(path, findings)
-    findings.raise_if_any()
-    (grid,), turned = to_radiological([found.array], found.affine)
-    voxels, distance = apart(turned, affine, array.shape[::-1])
-    if grid.shape != array.shape or voxels > TOLERANCE:
-        raise SettingsError(
-            f"like={str(path)!r} is not the file from which subject {subject!r} was read: it has shape {grid.shape} "
-            f"and a corner {distance:.3g} mm elsewhere; the volume has shape {array.shape}."
-        )
-    return from_radiological(array, found.affine), found.header
-
-
-def write_nifti(
-    volume: Volume,
-    path: str | Path,
-    what: Literal["auto", "image", "labels"] = "auto",
-    *,
-    like: str | Path | None = None,
-) -> Path:
-    """Write a volume's labels or image, whole or not at all.
-
-    Parameters
-    ----------
-    volume : Volume
-        Its affine becomes the file's; without one, a diagonal one is made from the spacing.
-    path : str or Path
-        Ends in ``.nii`` or ``.nii.gz``; folders are made, an existing file is replaced.
-    what : {"auto", "image", "labels"}
-        ``"auto"`` writes the labels where there are any, else the image. Labels are uint8, images float32.
-    like : str or Path, optional
-        The NIfTI file from which the volume was read. The new file then has its order of voxels and all that its
-        header says about their place (sform, qform, codes, units): voxel (i, j, k) of one is voxel (i, j, k) of the
-        other, for every program. Without it the order is this package's, superior, posterior, left: the same place
-        in the world, other indices.
-
-    Returns
-    -------
-    Path
-        ``path``. The same volume gives the same bytes.
-
-    Raises
-    ------
-    SettingsError
-        If the ending is another one, labels are asked for and there are none, or ``like`` is not on the volume's grid.
-    DataError
-        If ``like`` cannot be read.
-    """
-    from nibabel.nifti1 import Nifti1Image
-    from nibabel.nifti2 import Nifti2Header, Nifti2Image
-
-    path = Path(path)
-    require_choice("what", what, ("auto", "image", "labels"))
-    if not path.name.endswith(ENDINGS):
-        raise SettingsError(f"path={str(path)!r} must end in .nii or .nii.gz.")
-    if what == "labels" and volume.labels is None:
-        raise SettingsError(f"what='labels': subject {volume.subject!r} has no labels; write its image instead.")
-    array = volume.image if what == "image" or volume.labels is None else volume.labels
-    affine = default_affine(volume.spacing) if volume.affine is None else volume.affine
-    if like is None:
-        nifti = Nifti1Image(array.T, affine)
-        nifti.header.set_xyzt_units("mm")
-        nifti.set_sform(affine, code=1)
-        nifti.set_qform(affine, code=1)
-        if apart(affine, nifti.get_qform(), array.shape[::-1])[0] > TOLERANCE:  # sheared, which no quaternion can say
-            nifti.set_qform(None, code=0)
-    else:
-        array, its = _on_the_grid_of(Path(like), array, affine, volume.subject)
-        header = type(its)()
-        copy_geometry(its, header)
-        header.set_data_dtype(array.dtype)
-        nifti = (Nifti2Image if isinstance(its, Nifti2Header) else Nifti1Image)(array.T, None, header)
-    content = nifti.to_bytes()
-    if path.name.endswith(".gz"):
-        content = gzip.compress(content, compresslevel=5, mtime=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

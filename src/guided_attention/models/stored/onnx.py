@@ -7,12 +7,13 @@ travel in a page, the weights are fetched when a reader asks for them, and there
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.errors import require_extra
 from guided_attention.models.attention import PositionAttention
 from guided_attention.models.stored.onnx_weights import WEIGHTS, first_names, point_into, strip
@@ -47,6 +49,8 @@ class Exported:
         K, background included.
     modules : tuple of dict
         The position attention modules: ``path`` (name in ``named_modules()``), ``grid`` (h, w), ``depth`` (d).
+    label_set : LabelSet
+        What the classes are; the graph's metadata hold their names, ids and colours.
     """
 
     graph: bytes
@@ -54,6 +58,7 @@ class Exported:
     shape: tuple[int, int, int]
     classes: int
     modules: tuple[dict[str, Any], ...]
+    label_set: LabelSet = CHAOS_LABELS
 
 
 def export_weights(
@@ -82,10 +87,13 @@ def export_weights(
     """
     path = weights_file(path)
     model, spec = load_network(path)
-    return _export(model, spec.inputs.size if size is None else size, spec.in_channels, path.read_bytes()), model, spec
+    size = spec.inputs.size if size is None else size
+    return _export(model, size, spec.in_channels, path.read_bytes(), spec.label_set), model, spec
 
 
-def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: int = 1) -> Exported:
+def export_network(
+    model: nn.Module, size: int | tuple[int, int], in_channels: int = 1, label_set: LabelSet = CHAOS_LABELS
+) -> Exported:
     """Export any network whose forward pass returns logits (B, K, H, W), or an object that has ``logits``.
 
     Parameters
@@ -96,6 +104,8 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
         Of the image, in pixels; the browser runs this size only.
     in_channels : int
         Channels of the image.
+    label_set : LabelSet
+        What it tells apart.
 
     Raises
     ------
@@ -108,7 +118,7 @@ def export_network(model: nn.Module, size: int | tuple[int, int], in_channels: i
     -----
     Shown by `guided_attention.widgets.LiveNetwork`.
     """
-    return _export(model, size, in_channels, weights_bytes(model, half=True))
+    return _export(model, size, in_channels, weights_bytes(model, half=True), label_set)
 
 
 def run_exported(exported: Exported, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -164,7 +174,9 @@ class _Shown(nn.Module):
         return (logits, *(kept[path, part] for path in self.paths for part in ("query", "key")))
 
 
-def _export(model: nn.Module, size: int | tuple[int, int], in_channels: int, weights: bytes) -> Exported:
+def _export(
+    model: nn.Module, size: int | tuple[int, int], in_channels: int, weights: bytes, label_set: LabelSet
+) -> Exported:
     require_extra("widgets", "onnx", "onnxscript")
     shape = (in_channels, *((size, size) if isinstance(size, int) else size))
     shown = _Shown(model)
@@ -179,12 +191,14 @@ def _export(model: nn.Module, size: int | tuple[int, int], in_channels: int, wei
         )
     graph = program.model_proto
     strip(graph)
+    for key, value in asdict(label_set).items():
+        graph.metadata_props.add(key=key, value=json.dumps(value))
     point_into(graph.graph, weights, first_names(shown.network), prefix="network.")
     modules = tuple(
         {"path": path, "grid": shown.grids[path], "depth": int(example[1 + 2 * i].shape[1])}
         for i, path in enumerate(shown.paths)
     )
-    return Exported(graph.SerializeToString(), weights, shape, int(example[0].shape[1]), modules)
+    return Exported(graph.SerializeToString(), weights, shape, int(example[0].shape[1]), modules, label_set)
 
 
 @contextmanager

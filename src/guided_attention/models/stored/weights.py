@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from guided_attention.data.labels import CHAOS_LABELS, LabelSet
 from guided_attention.data.prepare import InputSettings
-from guided_attention.data.volume import CLASSES
-from guided_attention.errors import CheckpointError, DamagedError, SettingsError
+from guided_attention.errors import CheckpointError, DamagedError, DataError, SettingsError
 from guided_attention.files import digest, read_json, write_bytes, write_text
 from guided_attention.models.stored.tensors import as_bytes, load_weights, weights_of
 from guided_attention.paths import weights_file
@@ -39,8 +39,10 @@ class ModelSpec:
         Those it was trained with.
     in_channels : int
         Channels of the image.
-    classes : tuple of str
-        Names of the classes, background first.
+    channels : tuple of str
+        Their names, in order; empty where nobody said.
+    label_set : LabelSet
+        The classes it tells apart.
     notes : dict
         Where the weights come from: data set, preset, fold, seed, epoch.
     """
@@ -49,15 +51,49 @@ class ModelSpec:
     options: dict[str, Any]
     inputs: InputSettings
     in_channels: int = 1
-    classes: tuple[str, ...] = CLASSES
+    label_set: LabelSet = CHAOS_LABELS
     notes: dict[str, Any] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+
+    def require_channels(self, names: tuple[str, ...], where: str | Path) -> str:
+        """Refuse images of other channels than the network was trained with.
+
+        Parameters
+        ----------
+        names : tuple of str
+            One for each channel; numbers (``"0000"``) are no names, and are compared in number only.
+        where : path
+            Of the images, for the message.
+
+        Returns
+        -------
+        str
+            What to warn of: a network of one channel may be tried on images that are called otherwise. Else empty.
+
+        Raises
+        ------
+        DataError
+            If there are more or fewer channels, or several with other names.
+        """
+        own = self.channels or ("not named",) * self.in_channels
+        known = bool(self.channels) and not any(name.isdecimal() for name in (*own, *names))
+        same = [name.casefold() for name in own] == [name.casefold() for name in names]
+        said = f"{where}: expected the channels that the network was trained with, {_counted(own)}"
+        said += f", found {_counted(names)}"
+        if len(own) != len(names) or (known and not same and len(own) > 1):
+            raise DataError(said)
+        return said if known and not same else ""
 
     def build(self) -> nn.Module:
         """Build the network with fresh weights."""
         from guided_attention.models import build_model
 
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
-        return build_model(self.name, self.in_channels, len(self.classes), **options)
+        return build_model(self.name, self.in_channels, len(self.label_set), **options)
+
+
+def _counted(names: tuple[str, ...]) -> str:
+    return f"{len(names)} ({', '.join(names)})"
 
 
 def save_network(path: str | Path, model: nn.Module, spec: ModelSpec, *, half: bool = False) -> Path:
@@ -85,7 +121,9 @@ def save_network(path: str | Path, model: nn.Module, spec: ModelSpec, *, half: b
         If half precision does not reach as far as a weight.
     """
     path, content = Path(path), weights_bytes(model, half=half)
-    described = {**asdict(spec), _DIGEST: digest(content)}
+    described = {**asdict(spec), "classes": spec.label_set.names, _DIGEST: digest(content)}
+    if spec.label_set == CHAOS_LABELS:  # whose names are enough, as in older files
+        del described["label_set"]
     write_text(path.with_suffix(".json"), json.dumps(described, indent=2) + "\n")
     return write_bytes(path, content)
 
@@ -144,21 +182,19 @@ def load_network(path: str | Path, device: str = "cpu", written: str | None = No
     ------
     CheckpointError
         If a file is missing or damaged, weights and description do not fit each other, a weight is NaN or infinite,
-        or the network tells other classes apart than `CLASSES`.
+        or the classes are none that a network could tell apart.
     """
     path = weights_file(path)
     found = read_json(path.with_suffix(".json"))
     try:
         own = found.pop(_DIGEST, None)
         inputs = InputSettings(**{"size": found["inputs"]["size"], **found["inputs"]})  # a size is never guessed
-        spec = ModelSpec(**{**found, "inputs": inputs, "classes": tuple(found["classes"])})
+        names = tuple(found.pop("classes"))
+        label_set = LabelSet(**{"names": names, **found.pop("label_set", {})})
+        spec = ModelSpec(**{**found, "inputs": inputs, "label_set": label_set})
+        spec = replace(spec, channels=tuple(spec.channels))
     except (TypeError, KeyError, AttributeError, SettingsError) as error:
         raise CheckpointError(f"{path.with_suffix('.json')}: not the description of a network ({error}).") from error
-    if spec.classes != CLASSES:
-        raise CheckpointError(
-            f"{path.with_suffix('.json')}: expected the classes {', '.join(CLASSES)} in this order, found "
-            f"{', '.join(map(str, spec.classes))}: its labels would get the wrong names."
-        )
     model = spec.build()
     try:
         load_weights(model, path, written or own)

@@ -84,23 +84,55 @@ function percentile(sorted, percent) {
   return sorted[low] + (place - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
 }
 
-// The scale of greys that the network was trained with, from this slice alone.
-export function normalise(values, how) {
-  let low;
-  let scale;
-  if (how === "zscore") {
-    low = values.reduce((a, b) => a + b, 0) / values.length;
-    scale = Math.sqrt(values.reduce((a, b) => a + (b - low) ** 2, 0) / values.length);
-  } else {
-    const sorted = Float32Array.from(values).sort();
-    low = percentile(sorted, how === "percentile" ? 0.5 : 0);
-    scale = percentile(sorted, how === "percentile" ? 99.5 : 100) - low;
+function mean(values) {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+// Of what is brighter than half the mean; 0 of nothing.
+function bodyMedian(grey) {
+  const half = grey.length ? mean(grey) / 2 : 0;
+  const body = grey.filter((value) => value > half);
+  return body.length ? percentile(body.sort(), 50) : 0;
+}
+
+// Grey that becomes 0, and the distance from there to the grey that becomes 1: data/greys.py says what each is.
+function scaleOf(values, how, columns) {
+  const at = (some, percent) => percentile(Float32Array.from(some).sort(), percent);
+  if (how === "ct") return [-160, 400];
+  if (how === "zscore" || how === "nonzero") {
+    const counted = how === "zscore" ? values : values.filter((value) => value !== 0);
+    const low = mean(counted);
+    return [low, Math.sqrt(mean(Float64Array.from(counted, (value) => (value - low) ** 2)))];
   }
+  const low = at(values, how === "minmax" ? 0 : 0.5);
+  if (how === "minmax") return [low, at(values, 100) - low];
+  if (how === "percentile") return [low, at(values, 99.5) - low];
+  if (how === "halves") {
+    const middle = Math.ceil(columns / 2);
+    const sides = [(column) => column < middle, (column) => column >= columns - middle];
+    return [low, Math.min(...sides.map((side) => at(values.filter((_, i) => side(i % columns)), 99.9))) - low];
+  }
+  let counted = values.map((value) => value - low);
+  let middle = bodyMedian(counted);
+  if (how === "arcsinh") return [low, middle];
+  for (;;) {
+    const kept = counted.filter((value) => value <= 4.5 * middle);
+    if (kept.length === counted.length) return [low, counted.length ? at(counted, 99.5) : 0];
+    counted = kept;
+    middle = bodyMedian(kept);
+  }
+}
+
+// The scale of greys that the network was trained with, from this slice alone.
+export function normalise(values, how, columns) {
+  const [low, scale] = scaleOf(values, how, columns);
   if (!(scale > 0)) throw new FileProblem("All pixels of this picture are equally grey: there is nothing to see.");
   const scaled = values.map((value) => (value - low) / scale);
-  return how === "percentile" ? scaled.map((value) => Math.max(0, Math.min(1, value))) : scaled;
+  if (how === "robust" || how === "arcsinh") return scaled.map(how === "robust" ? Math.tanh : Math.asinh);
+  if (how === "nonzero") return scaled.map((value, i) => (values[i] === 0 ? 0 : value));
+  return ["percentile", "halves", "ct"].includes(how) ? scaled.map((value) => Math.max(0, Math.min(1, value))) : scaled;
 }
 
 export function toInput(picture, size, how) {
-  return normalise(resample(padded(picture, size), size), how);
+  return normalise(resample(padded(picture, size), size), how, size[1]);
 }

@@ -196,7 +196,7 @@ class Table {
 function controlsOf(model, { depth, data, masks, both }) {
   return [
     slider(model, "slice", "Slice, from feet to head", { min: 0, max: depth - 1, step: 1, words: (z) => `${z + 1} / ${depth}` }),
-    data.phases.length > 1 && slider(model, "phase", "In phase to out of phase", { min: 0, max: 1, step: 0.05, words: (share) => `${Math.round(100 * share)} %` }),
+    data.phases.length > 1 && slider(model, "phase", data.blend || "In phase to out of phase", { min: 0, max: 1, step: 0.05, words: (share) => `${Math.round(100 * share)} %` }),
     masks.predicted && radios(model, "predicted", "Prediction", WAYS),
     masks.reference && radios(model, "reference", "Reference", WAYS),
     both && checkbox(model, "errors", "Errors only"),

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from guided_attention.data import CLASSES, InputSettings, Volume
+from guided_attention.data import CHAOS_LABELS, InputSettings, LabelSet, Volume
 from guided_attention.errors import SettingsError
 from guided_attention.evaluation.predict import evaluating
-from guided_attention.figures import ORGAN_COLOURS
 
 __all__ = [
     "Slice",
@@ -21,6 +20,7 @@ __all__ = [
     "as_slice",
     "class_list",
     "device_of",
+    "drawn_set",
     "foreground",
     "grey_values",
     "middle_of",
@@ -30,8 +30,8 @@ __all__ = [
 
 _FAMILY = re.compile(r"scales\.(\d+)\.steps\.(\d+)\.")
 
-#: Bars of what is no organ.
-_BACKGROUND = "#8b949e"
+#: Of classes beyond the set.
+_FURTHER = ("#F0E442", "#D55E00", "#0072B2")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +43,17 @@ class Slice:
     x : Tensor of float32, (1, C, H, W)
         The network's input.
     labels : ndarray of uint8, (H, W), or None
-        Indices into `CLASSES`.
+        Classes, as in ``Volume.labels``.
     spacing : (dy, dx) or None
         Size of a pixel in mm; None: unknown.
+    label_set : LabelSet
+        What the labels mean.
     """
 
     x: Tensor
     labels: np.ndarray | None = None
     spacing: tuple[float, float] | None = None
+    label_set: LabelSet = CHAOS_LABELS
 
 
 def as_slice(
@@ -60,6 +63,7 @@ def as_slice(
     *,
     index: int | None = None,
     spacing: tuple[float, float] | None = None,
+    label_set: LabelSet = CHAOS_LABELS,
 ) -> Slice:
     """Make a `Slice` of what somebody has at hand.
 
@@ -69,13 +73,15 @@ def as_slice(
         A volume is prepared as for training. An array (H, W), (C, H, W) or (1, C, H, W) is taken as the network's
         input.
     labels : array, (H, W), optional
-        Indices into `CLASSES`; a volume brings its own.
+        Classes, as in ``Volume.labels``; a volume brings its own.
     inputs : InputSettings, optional
         How a volume is prepared; default: padded to the larger side of its matrix.
     index : int, optional
         Slice of the volume; default the one with the most organ pixels, or the middle.
     spacing : (dy, dx), optional
         Size of a pixel of an array, in mm.
+    label_set : LabelSet
+        What the labels of an array mean, and what a network that gets it tells apart; a volume brings its own.
 
     Raises
     ------
@@ -87,11 +93,12 @@ def as_slice(
     if isinstance(image, Volume):
         fitted = (inputs or InputSettings(max(image.shape[1:]))).prepare(image)
         if index is None:
-            index = len(fitted.image) // 2 if fitted.labels is None else int((fitted.labels > 0).sum((1, 2)).argmax())
-        if not -len(fitted.image) <= index < len(fitted.image):
-            raise SettingsError(f"index={index}: {image.subject} has {len(fitted.image)} slices.")
+            index = fitted.shape[0] // 2 if fitted.labels is None else int((fitted.labels > 0).sum((1, 2)).argmax())
+        if not -fitted.shape[0] <= index < fitted.shape[0]:
+            raise SettingsError(f"index={index}: {image.subject} has {fitted.shape[0]} slices.")
         own = None if fitted.labels is None else fitted.labels[index]
-        return Slice(torch.from_numpy(fitted.image[index])[None, None], own, fitted.spacing[1:])
+        x = torch.from_numpy(np.ascontiguousarray(fitted.image.reshape(-1, *fitted.shape)[:, index]))  # (C, H, W)
+        return Slice(x[None], own, fitted.spacing[1:], image.label_set)
     # Copied if need be: PyTorch shares no memory that is flipped, big-endian or read-only.
     x = torch.from_numpy(np.require(array_of("image", image), np.float32, "CW"))
     while x.ndim < 4:
@@ -105,7 +112,7 @@ def as_slice(
         if labels.min() < 0 or labels.max() > 255:
             raise SettingsError(f"labels: expected classes from 0 to 255, found {labels.min()} to {labels.max()}.")
         labels = labels.astype(np.uint8, order="C")
-    return Slice(x, labels, spacing)
+    return Slice(x, labels, spacing, label_set)
 
 
 def array_of(name: str, given: np.ndarray | Tensor) -> np.ndarray:
@@ -161,16 +168,21 @@ def place_of(path: str, number: int) -> tuple[bool, int, int, str | None]:
     return (True, int(match[1]), int(match[2]) + 1, None) if match else (False, number, 1, path or "attention")
 
 
-def class_list(*labels: np.ndarray | None) -> list[dict[str, Any]]:
+def class_list(*labels: np.ndarray | None, label_set: LabelSet = CHAOS_LABELS) -> list[dict[str, Any]]:
     """Return name and colour of every class that may occur, background first: organs as in the figures."""
     most = max((int(found.max()) for found in labels if found is not None), default=0)
-    names = [name.replace("_", " ") for name in CLASSES]
-    colours = [_BACKGROUND, *ORGAN_COLOURS.values()]
-    further = ("#F0E442", "#D55E00", "#0072B2")
+    names = [name.replace("_", " ") for name in label_set.names]
+    colours = [*label_set.colours]
     for value in range(len(names), most + 1):
         names.append(f"class {value}")
-        colours.append(further[value % len(further)])
+        colours.append(_FURTHER[value % len(_FURTHER)])
     return [{"name": name, "colour": colour} for name, colour in zip(names, colours, strict=True)]
+
+
+def drawn_set(classes: list[dict[str, Any]]) -> LabelSet:
+    """Return the label set that `class_list` made a list of, as far as a picture needs it."""
+    names, colours = (tuple(one[key] for one in classes) for key in ("name", "colour"))
+    return LabelSet(names, colours=colours)
 
 
 def middle_of(labels: np.ndarray | None, size: tuple[int, int]) -> tuple[int, int]:
