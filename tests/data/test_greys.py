@@ -172,7 +172,7 @@ def test_an_organ_keeps_its_grey_from_slice_to_slice():
 
 
 class TestRecordedComparison:
-    """What ``results/normalisation.json`` holds, and README recommends because of it."""
+    """What ``results/normalisation.json`` holds, and the book says because of it."""
 
     def test_no_test_subject_had_a_part_in_the_choice(self):
         tested = {subject for row in MEASURED["tests"] for subject in row["dice"]}
@@ -186,6 +186,16 @@ class TestRecordedComparison:
         assert min(found, key=lambda how: max(found[how].values())) == "robust"
         assert found["robust"]["clean"] < found["percentile"]["clean"] + 0.01
         assert set(found) == set(NORMALISATIONS) - {"ct"}
+
+    @pytest.mark.parametrize("how", ["robust", "halves"])
+    def test_networks_find_organs_beside_bright_objects_and_lose_nothing_without(self, how):
+        def mean(name, case):
+            rows = [row["dice"][case] for row in MEASURED["trainings"] if row["trained"] == name]
+            return np.mean([dice for row in rows for dice in row.values()])
+
+        assert {row["part"] for row in MEASURED["trainings"] if row["trained"] == how} == {0, 1, 2}
+        assert all(mean(how, case) > mean("percentile", case) + 0.05 for case in MEASURED["objects"])
+        assert mean(how, "clean") > mean("percentile", "clean") - 0.01
 
     def test_every_number_comes_from_a_clean_commit(self):
         rows = [row for part in ("greys", "trainings", "tests") for row in MEASURED[part]]
