@@ -203,6 +203,7 @@ class TestEvaluate:
         [
             ("bf16-mixed", "32-true", (), "bf16-mixed"),
             ("bf16-mixed", "32-true", ("--precision", "32-true"), "32-true"),
+            ("32-true", "32-true", ("--precision", "bf16"), "bf16-mixed"),
             (None, "bf16-mixed", (), "bf16-mixed"),  # a run from before networks noted it
             (None, None, (), "32-true"),
         ],
@@ -344,10 +345,10 @@ class TestPredict:
         )
         assert "predicting: 100%" in capsys.readouterr().err
 
-    def test_no_more_than_one_volume_is_held(self, run, scans, tmp_path, monkeypatch):
-        """When a volume is read, those before it are gone."""
+    def test_no_more_than_three_volumes_are_held(self, run, scans, tmp_path, monkeypatch):
+        """When a volume is read, one may be with the network and one being written; those before them are gone."""
         source, alive, most = open_source(scans), weakref.WeakSet(), []
-        paths = [write_nifti(source.read(source.subjects[0]), tmp_path / f"{n}.nii", "image") for n in "abcd"]
+        paths = [write_nifti(source.read(source.subjects[0]), tmp_path / f"{n}.nii", "image") for n in "abcdefg"]
 
         def watched(path):
             most.append(len(alive))
@@ -357,7 +358,8 @@ class TestPredict:
 
         monkeypatch.setattr("guided_attention.cli.evaluate.read_nifti", watched)
         main(["predict", str(run), *map(str, paths), "--out", str(tmp_path / "out")])
-        assert most == [0, 0, 0, 0]
+        assert len(most) == len(paths)
+        assert max(most) <= 2
 
     def test_no_image(self, run, tmp_path, capsys):
         assert "none given" in fails(capsys, "predict", run, "--out", tmp_path / "out")

@@ -17,7 +17,6 @@ from guided_attention.models.attention import (
     DualAttention,
     PositionAttention,
     attention_weights,
-    conv_norm_act,
 )
 
 WAYS = ("plain", "fused", "chunked", "auto")
@@ -371,12 +370,3 @@ class TestDualAttention:
 
     def test_as_many_input_channels_as_output_by_default(self):
         assert DualAttention(8)(torch.randn(2, 8, 4, 4)).shape == (2, 8, 4, 4)
-
-
-@pytest.mark.parametrize("size", [1, 3])
-def test_conv_norm_act_is_what_it_says(size):
-    torch.manual_seed(0)
-    layers = conv_norm_act(3, 4, size).double().eval()
-    layers[1].running_mean.normal_()
-    x = features(2, 3, 5, 6)
-    torch.testing.assert_close(layers(x), brick(layers, x))

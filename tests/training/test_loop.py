@@ -444,6 +444,14 @@ class TestSettings:
         assert varied.fit == replace(quick.fit, epochs=3, precision="bf16-mixed", learning_rate=1e-4)
         assert vary(quick, Changes(epochs=quick.fit.epochs, how="resample")) == quick == vary(quick, Changes())
 
+    @pytest.mark.parametrize(("native", "name"), [(True, "quick-bf16"), (False, "quick")])
+    def test_auto_precision_is_what_this_processor_multiplies_fastest_and_named(self, monkeypatch, native, name):
+        monkeypatch.setattr("guided_attention.evaluation.precision.multiplies_bfloat16", lambda: native)
+        changes = Changes(precision="auto").on("cpu")
+        assert changes.precision == ("bf16-mixed" if native else "32-true")
+        assert vary(get_preset("quick"), changes).name == name
+        assert vary(get_preset("quick"), Changes(precision="float32")) == get_preset("quick")
+
     def test_every_change_changes_the_settings_and_the_name_of_the_folder(self):
         """So two runs of different settings never meet in one folder; the name is a plain one for every file system."""
         paper = get_preset("paper")

@@ -9,10 +9,12 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from guided_attention.cli.masks import find_masks, score_masks
 from guided_attention.cli.options import Data, Inference, Scan
-from guided_attention.data import read_chaos_subject, read_nifti, write_nifti
+from guided_attention.cli.stream import stream
+from guided_attention.data import Volume, read_chaos_subject, read_nifti, write_nifti
 from guided_attention.data.layout import find_images
 from guided_attention.data.read.names import subject_name
 from guided_attention.errors import DataError, NotFiniteError, SettingsError
+from guided_attention.evaluation.precision import Precision, choose_precision
 from guided_attention.evaluation.predict import predict_volume
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 from guided_attention.evaluation.volumes import evaluate as score
@@ -79,19 +81,20 @@ def evaluate(
         print("scored all the same" if scored else "left out; --seen scores them too", end=": ")
         print("these scores say nothing about new patients")
     volumes = [source.read(subject) for subject in chosen]
+    precision = _precision(inference, network, spec)
     scores = score(
         model,
         volumes,
         spec.inputs,
         batch_size=inference.batch_size,
         device=inference.device,
-        precision=inference.precision or precision_of(network, spec),
+        precision=precision,
         progress=progress,
     )
     print(subject_table(scores, scored))
     print(summary_table(summarise(scores)))
     if out is not None:
-        print(f"scores: {write_scores(scores, out, inference.device, scored)}")
+        print(f"scores: {write_scores(scores, out, inference.device, scored, precision)}")
 
 
 def predict(
@@ -104,6 +107,8 @@ def predict(
     progress: bool = True,
 ) -> None:
     """Segment volumes, one after the other, and write the labels as NIfTI, in the geometry of their images.
+
+    While the network has one volume, the next is read and the last is written.
 
     A volume that cannot be read or segmented is named at the end, with status 1; the others are done.
 
@@ -126,35 +131,41 @@ def predict(
             raise SettingsError(f"two images would be written to {target}; predict them into different folders.")
     require_device(inference.device)
     model, spec = load_network(network, inference.device)
-    precision = inference.precision or precision_of(network, spec)
+    precision = _precision(inference, network, spec)
 
-    def segment(path: Path, target: Path) -> None:  # what it holds of a volume goes with its end
-        volume = read_chaos_subject(path, scan.sequence, scan.phase) if path.is_dir() else read_nifti(path)
-        labels = predict_volume(
-            model,
-            volume,
-            spec.inputs,
-            batch_size=inference.batch_size,
-            device=inference.device,
-            precision=precision,
-        )
-        write_nifti(labels, target, like=None if path.is_dir() else path)
-        print(target, flush=True)
+    def read(path: Path) -> Volume:
+        return read_chaos_subject(path, scan.sequence, scan.phase) if path.is_dir() else read_nifti(path)
 
-    failed = []
+    def segment(volume: Volume) -> Volume:
+        how = {"batch_size": inference.batch_size, "device": inference.device, "precision": precision}
+        return predict_volume(model, volume, spec.inputs, **how)
+
+    def write(path: Path, labels: Volume) -> None:
+        write_nifti(labels, written[path], like=None if path.is_dir() else path)
+
+    failed, written = [], dict(zip(paths, targets, strict=True))
     for ignored in (other for _, others in found for other in others):
         print(f"ignored: {ignored}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
-    with progress_bar(paths, show=progress and len(paths) > 1, desc="predicting", unit="volume") as bar:
-        for path, target in zip(bar, targets, strict=True):
-            try:
-                segment(path, target)
-            except (DataError, NotFiniteError) as error:
+    steps = stream(paths, read, segment, write, expected=(DataError, NotFiniteError))
+    show = progress and len(paths) > 1
+    with progress_bar(steps, show=show, total=len(paths), desc="predicting", unit="volume") as bar:
+        for path, error in bar:
+            if error is None:
+                print(written[path], flush=True)
+            else:
                 failed.append(f"{path}: {error}")
     if failed:
         print(f"error: {len(failed)} of {len(paths)} could not be predicted:", file=sys.stderr)
         print("\n".join(failed), file=sys.stderr)
         raise SystemExit(1)
+
+
+def _precision(inference: Inference, network: Path, spec: ModelSpec) -> Precision:
+    chosen = choose_precision(inference.precision or precision_of(network, spec), inference.device)
+    if inference.precision == "auto":
+        print(f"precision: {chosen}, which this machine multiplies fastest")
+    return chosen
 
 
 def precision_of(network: Path, spec: ModelSpec) -> str:

@@ -54,7 +54,7 @@ def experiment(
             sequence=data.sequence,
             phase=data.phase,
             preset=grid.preset,
-            changes=changes,
+            changes=changes.on(machines.accelerator),  # on a cluster, this machine chooses for all
             runs=str(folders.runs.resolve()),
             results=str(folders.results.resolve()),
             accelerator=machines.accelerator,

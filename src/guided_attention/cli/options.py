@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from guided_attention.cli.data import Phase, SequenceName, open_data
 from guided_attention.data import DataSource
 from guided_attention.errors import SettingsError
+from guided_attention.evaluation.precision import Wanted
 
 __all__ = ["Data", "Inference", "Scan", "use_threads"]
 
@@ -61,13 +61,14 @@ class Inference:
         cpu or cuda.
     batch_size : int
         Slices at a time.
-    precision : {"32-true", "bf16-mixed"}, optional
-        Single precision, or bfloat16 where that is safe; default what the network was trained with.
+    precision : {"auto", "float32", "bf16", "32-true", "bf16-mixed"}, optional
+        Single precision, or bfloat16 where that is safe; auto is what this machine multiplies faster. Default: what
+        the network was trained with, as its record was made.
     """
 
     device: str = "cpu"
     batch_size: int = 8
-    precision: Literal["32-true", "bf16-mixed"] | None = None
+    precision: Wanted | None = None
 
 
 def use_threads(threads: int | None) -> None:

@@ -51,6 +51,8 @@ class Machine:
         How many of them.
     threads : int, optional
         Threads of the processor to use.
+    checkpointing : bool
+        Forget features and compute them twice: less memory, for small GPUs, and about a third more time.
     progress : bool
         Show progress bars.
     """
@@ -58,6 +60,7 @@ class Machine:
     accelerator: str = "auto"
     devices: int = 1
     threads: int | None = None
+    checkpointing: bool = False
     progress: bool = True
 
 
@@ -79,8 +82,8 @@ def train(
     """
     use_threads(machine.threads)
     source = data.open()
-    chosen = vary(get_preset(preset), changes)
-    where = Where(machine.accelerator, machine.devices)
+    chosen = vary(get_preset(preset), changes.on(machine.accelerator))
+    where = Where(machine.accelerator, machine.devices, checkpointing=machine.checkpointing)
     first = is_first_process(where)
     roots = [root for root in (None if files.out else Path("runs"), files.results) if root is not None]
     source, notice = name_by_data(source, *roots)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,12 +11,10 @@ from torch import nn
 
 from guided_attention.data.prepare import InputSettings
 from guided_attention.data.volume import CLASSES, Volume
-from guided_attention.errors import NotFiniteError, SettingsError, require_choice
+from guided_attention.errors import NotFiniteError, SettingsError
+from guided_attention.evaluation.precision import autocast
 
-__all__ = ["PRECISIONS", "evaluating", "predict_volume", "predict_with_confidence"]
-
-#: Numbers to compute with, in Lightning's words: float32, or bfloat16 where autocast thinks it safe.
-PRECISIONS = ("32-true", "bf16-mixed")
+__all__ = ["evaluating", "predict_volume", "predict_with_confidence"]
 
 
 def predict_volume(
@@ -37,8 +35,9 @@ def predict_volume(
     Parameters
     ----------
     model : nn.Module
-        Takes (B, 1, size, size) and returns a `SegmentationOutput`. It is moved to ``device`` and put into
-        evaluation mode; the mode of each of its modules is restored afterwards.
+        Takes (B, 1, size, size) and returns a `SegmentationOutput`. It is moved to ``device``, its weights are laid
+        out with channels last, and it is put into evaluation mode; the mode of each of its modules is restored
+        afterwards.
     volume : Volume
         Its labels are not looked at.
     inputs : InputSettings
@@ -100,8 +99,8 @@ def predict_with_confidence(
         raise SettingsError(f"batch_size: expected 1 or more, found {batch_size}.")
     slices = torch.from_numpy(inputs.prepare(volume.with_labels(None)).image)
     labels, confidence = np.empty(volume.shape, np.uint8), np.empty(volume.shape, np.float32)
-    numbers = _autocast(device, precision)
-    model.to(device)
+    numbers = autocast(device, precision)
+    model.to(device, memory_format=torch.channels_last)  # how convolutions like their numbers laid out
     with evaluating(model), torch.inference_mode(), numbers:
         for start in range(0, len(slices), batch_size):
             batch = slices[start : start + batch_size, None].to(device)  # (B, 1, size, size)
@@ -133,10 +132,3 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-
-
-def _autocast(device: str | torch.device, precision: str) -> AbstractContextManager[None]:
-    require_choice("precision", precision, PRECISIONS)
-    if precision == "32-true":
-        return nullcontext()
-    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)

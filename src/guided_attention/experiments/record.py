@@ -81,6 +81,7 @@ def write_scores(
     path: str | Path,
     device: str | torch.device = "cpu",
     seen: Mapping[str, str] | None = None,
+    precision: str | None = None,
 ) -> Path:
     """Write scores without a training behind them, for example of a network on one's own data.
 
@@ -94,6 +95,8 @@ def write_scores(
         Where the network ran.
     seen : mapping, optional
         Which of the subjects the network has seen in training: subject -> ``"train"`` or ``"validation"``.
+    precision : str, optional
+        That the network computed with.
 
     Returns
     -------
@@ -107,6 +110,8 @@ def write_scores(
     content = {"scores": list(scores), "summary": summarise(scores), "provenance": provenance(device)}
     if seen:
         content["seen"] = dict(seen)
+    if precision is not None:
+        content["precision"] = precision
     return _write(to_json(content, inf_nan_mode="null"), path)
 
 

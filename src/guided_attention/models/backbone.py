@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from guided_attention.errors import SettingsError, require_choice
 from guided_attention.models.imagenet import load_imagenet_weights
 
-__all__ = ["BACKBONES", "ResNetFeatures"]
+__all__ = ["BACKBONES", "Block", "ResNetFeatures"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,11 @@ def _conv(inputs: int, outputs: int, size: int, stride: int = 1, dilation: int =
     return nn.Conv2d(inputs, outputs, size, stride, padding, dilation, groups, bias=False)
 
 
-class _Basic(nn.Module):
+class Block(nn.Module):
+    """A residual block of either kind."""
+
+
+class _Basic(Block):
     """Two 3x3 convolutions around a shortcut, each with its dilation."""
 
     def __init__(
@@ -73,7 +77,7 @@ class _Basic(nn.Module):
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class _Bottleneck(nn.Module):
+class _Bottleneck(Block):
     """1x1, 3x3 (perhaps in groups), 1x1 around a shortcut; the output is four times as wide."""
 
     def __init__(
@@ -158,7 +162,7 @@ class ResNetFeatures(nn.Module):
 
     Notes
     -----
-    Built in the chapter *Training the network*; the scales are fused by `MultiScaleFusion`.
+    ResNet-18 is built in the chapter *Four scales, one map*, which fuses its scales as `MultiScaleFusion` does.
     """
 
     def __init__(

@@ -2,12 +2,13 @@
 
 A 64 x 64 map has N = 4096 positions. Storing S of eq. 2 for the backward pass costs 64 MiB for each image and module
 in single precision: 4 GiB for the eight modules of the network at batch 8. The sum can be had without it (Rabe and
-Staats 2021; Dao et al. 2022): keep the result and one log-sum-exp for each asking position, and compute S again,
+Staats 2021; Dao et al. 2022): go through the asking positions in pieces, keep nothing of them, and compute S again,
 piece by piece, going backward.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Literal
 
@@ -18,8 +19,8 @@ from torch.nn import functional
 __all__ = ["Implementation", "attend", "multiplies_bfloat16"]
 
 Implementation = Literal["auto", "plain", "fused", "chunked"]
-#: Asking positions in one piece: 512 x 4096 numbers stay in a processor's cache.
-_PIECE = 512
+#: Slices and asking positions in one piece: 2 x 128 x 4096 numbers stay in a processor's cache.
+_SLICES, _PIECE = 2, 128
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, implementation: Implementation = "auto") -> Tensor:
@@ -84,43 +85,41 @@ def _fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class _Chunked(torch.autograd.Function):
     """Exact attention, a piece of the asking positions at a time; what is stored is linear in N.
 
-    With p = S, row by row: the gradient of the logits is p * (dp - sum(p * dp)), and sum(p * dp) = sum(grad * out),
-    so that neither needs the whole row's history but only its log-sum-exp.
+    A piece holds whole rows of S, so PyTorch's own softmax and its derivative do all that lies between the products:
+    each reads its piece once, and computes in single precision what is stored in half.
     """
 
     @staticmethod
     def forward(ctx, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         q = query.transpose(1, 2).contiguous()  # (B, N, d): one row for each asking position
-        out = torch.empty_like(value.transpose(1, 2), memory_format=torch.contiguous_format)  # (B, N, C)
-        normaliser = q.new_empty(q.shape[:2], dtype=torch.float64 if q.dtype == torch.float64 else torch.float32)
-        v = value.transpose(1, 2).contiguous()
-        for piece in _pieces(q.shape[1]):
-            logits = (q[:, piece] @ key).to(normaliser.dtype)  # (B, piece, N)
-            normaliser[:, piece] = logits.logsumexp(-1)
-            weights = (logits - normaliser[:, piece, None]).exp_().to(v.dtype)
-            out[:, piece] = weights @ v
-        ctx.save_for_backward(q, key, v, out, normaliser)
+        v = value.transpose(1, 2).contiguous()  # (B, N, C)
+        out = torch.empty_like(v)
+        for b, piece in _pieces(q):
+            out[b, piece] = torch.softmax(q[b, piece] @ key[b], dim=-1) @ v[b]  # (slices, piece, N) in between
+        ctx.save_for_backward(q, key, v)
         return out.transpose(1, 2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, key, v, out, normaliser = ctx.saved_tensors
-        grad = grad.transpose(1, 2).contiguous().to(out.dtype)  # (B, N, C)
-        shared = (grad * out).to(normaliser.dtype).sum(-1, keepdim=True)  # (B, N, 1)
+        q, key, v = ctx.saved_tensors
+        grad = grad.transpose(1, 2).contiguous().to(v.dtype)  # (B, N, C)
+        exact = torch.float64 if q.dtype == torch.float64 else torch.float32  # for sums over the pieces
         grad_q = torch.empty_like(q)
-        grad_k = torch.zeros_like(key, dtype=normaliser.dtype)
-        grad_v = torch.zeros_like(v, dtype=normaliser.dtype)
-        for piece in _pieces(q.shape[1]):
-            logits = (q[:, piece] @ key).to(normaliser.dtype)
-            weights = (logits - normaliser[:, piece, None]).exp_()  # (B, piece, N)
-            from_value = (grad[:, piece] @ v.transpose(1, 2)).to(weights.dtype)
-            from_logits = (weights * (from_value - shared[:, piece])).to(q.dtype)
-            grad_v += weights.to(v.dtype).transpose(1, 2) @ grad[:, piece]
-            grad_q[:, piece] = from_logits @ key.transpose(1, 2)
-            grad_k += q[:, piece].transpose(1, 2) @ from_logits
+        grad_k = torch.zeros_like(key, dtype=exact)
+        grad_v = torch.zeros_like(v, dtype=exact)
+        for b, piece in _pieces(q):
+            weights = torch.softmax(q[b, piece] @ key[b], dim=-1)
+            from_value = grad[b, piece] @ v[b].transpose(1, 2)
+            from_logits = torch.ops.aten._softmax_backward_data(from_value, weights, -1, weights.dtype)
+            grad_v[b] += weights.transpose(1, 2) @ grad[b, piece]
+            grad_q[b, piece] = from_logits @ key[b].transpose(1, 2)
+            grad_k[b] += q[b, piece].transpose(1, 2) @ from_logits
         return grad_q.transpose(1, 2), grad_k.to(key.dtype), grad_v.to(v.dtype).transpose(1, 2)
 
 
-def _pieces(n: int) -> list[slice]:
-    return [slice(start, min(start + _PIECE, n)) for start in range(0, n, _PIECE)]
+def _pieces(q: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Some slices of the batch, some of their positions; q is (B, N, d)."""
+    for b in range(0, q.shape[0], _SLICES):
+        for start in range(0, q.shape[1], _PIECE):
+            yield slice(b, b + _SLICES), slice(start, start + _PIECE)

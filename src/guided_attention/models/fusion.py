@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from guided_attention.models.attention import conv_norm_act
+from guided_attention.models.brick import ConvNormAct
 
 __all__ = ["MultiScaleFusion"]
 
@@ -29,13 +29,13 @@ class MultiScaleFusion(nn.Module):
     Notes
     -----
     Input: a list of (B, in_channels[s], h_s, w_s). Output: the list of F'_s and F_MS, all (B, C, h_0, w_0).
-    Used in the chapter *Training the network*.
+    Built in the chapter *Four scales, one map*.
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int = 64) -> None:
         super().__init__()
-        self.reduce = nn.ModuleList(conv_norm_act(c, channels, size=1) for c in in_channels)
-        self.fuse = conv_norm_act(channels * len(in_channels), channels)
+        self.reduce = nn.ModuleList(ConvNormAct(c, channels, size=1) for c in in_channels)
+        self.fuse = ConvNormAct(channels * len(in_channels), channels)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Return (F'_0 .. F'_3, F_MS)."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from guided_attention.models.attention import conv_norm_act
+from guided_attention.models.brick import ConvNormAct
 
 __all__ = ["GuidedAttention", "ScaleFeatures", "SecondInput", "SemanticAutoencoder", "semantic_pairs"]
 
@@ -119,12 +119,12 @@ class GuidedAttention(nn.Module):
         inputs = [2 * channels, channels if second_input == "direct" else 2 * channels][:steps]
         self.second_input = second_input
         self.entries = nn.ModuleList(
-            conv_norm_act(n, channels) if entry == "conv" and n != channels else nn.Identity() for n in inputs
+            ConvNormAct(n, channels) if entry == "conv" and n != channels else nn.Identity() for n in inputs
         )
         self.steps = nn.ModuleList(attend(channels if entry == "conv" else n) for n in inputs)
         self.guided = autoencoders is not None
         self.autoencoders = nn.ModuleList(autoencoders or ())
-        self.gates = nn.ModuleList(conv_norm_act(n, channels) for n in inputs if self.guided)
+        self.gates = nn.ModuleList(ConvNormAct(n, channels) for n in inputs if self.guided)
 
     def forward(self, raw: Tensor, fused: Tensor) -> ScaleFeatures:
         """Refine F'_s (raw) and F_MS (fused) to A_s."""
@@ -155,4 +155,4 @@ def semantic_pairs(
 
 
 def _two(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv_norm_act(inputs, outputs), conv_norm_act(outputs, outputs))
+    return nn.Sequential(ConvNormAct(inputs, outputs), ConvNormAct(outputs, outputs))

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from guided_attention.errors import SettingsError, require_choice
-from guided_attention.models.attention import DualAttention, Energy, conv_norm_act
+from guided_attention.models.attention import DualAttention, Energy
 from guided_attention.models.backbone import ResNetFeatures
 from guided_attention.models.blocks import enlarge
+from guided_attention.models.brick import ConvNormAct
 from guided_attention.models.capture import attention_of
 from guided_attention.models.exact import Implementation
 from guided_attention.models.fusion import MultiScaleFusion
@@ -50,15 +51,15 @@ class DAFAttention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.mask = nn.Sequential(
-            conv_norm_act(2 * channels, channels),
-            conv_norm_act(channels, channels),
+            ConvNormAct(2 * channels, channels),
+            ConvNormAct(channels, channels),
             nn.Conv2d(channels, channels, 1),
             nn.Softmax(dim=1),
         )
         self.refine = nn.Sequential(
-            conv_norm_act(2 * channels, channels),
-            conv_norm_act(channels, channels),
-            conv_norm_act(channels, channels, size=1),
+            ConvNormAct(2 * channels, channels),
+            ConvNormAct(channels, channels),
+            ConvNormAct(channels, channels, size=1),
         )
 
     def forward(self, raw: Tensor, fused: Tensor) -> ScaleFeatures:

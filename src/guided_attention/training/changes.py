@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
+
 from guided_attention.data.greys import Normalisation
-from guided_attention.training.settings import Precision, Preset
+from guided_attention.evaluation.precision import Wanted, choose_precision
+from guided_attention.training.settings import Preset
 
 __all__ = ["Changes", "vary"]
 
@@ -29,8 +32,10 @@ class Changes:
         Of the grey values. Robust or halves, if something may be far brighter than the organs; ct for Hounsfield units.
     learning_rate : float, optional
         Of Adam. A run that diverged goes on with another one, in the same output folder.
-    precision : {"32-true", "bf16-mixed"}, optional
-        Single precision, or bfloat16 where that is safe. A run that diverged may go on with another one, too.
+    precision : {"auto", "float32", "bf16", "32-true", "bf16-mixed"}, optional
+        Single precision, or bfloat16 where that is safe; auto is what this machine multiplies faster, and the run's
+        name and record say which that is. (The last two are Lightning's names of the two before.) A run that diverged
+        may go on with another one, too.
     weight_decay : float, optional
         Of Adam.
     schedule : {"plateau", "cosine"}, optional
@@ -56,13 +61,20 @@ class Changes:
     how: Literal["crop", "resample"] | None = None
     normalisation: Normalisation | None = None
     learning_rate: float | None = None
-    precision: Precision | None = None
+    precision: Wanted | None = None
     weight_decay: float | None = None
     schedule: Literal["plateau", "cosine"] | None = None
     patience: int | None = None
     factor: float | None = None
     flips: bool = True
     augmentation: bool = True
+
+    def on(self, accelerator: str) -> Changes:
+        """Return the same with a precision that means the same on every machine, chosen for this one."""
+        if self.precision is None:
+            return self
+        gpu = accelerator != "cpu" and torch.cuda.is_available()
+        return replace(self, precision=choose_precision(self.precision, "cuda" if gpu else "cpu"))
 
 
 #: How the name of a varied preset begins to say what is other, in the order of the name; a word needs no beginning.
@@ -92,7 +104,7 @@ def vary(preset: Preset, changes: Changes) -> Preset:
     SettingsError
         If a value cannot work.
     """
-    name, fit = preset.name, preset.fit
+    name, fit, changes = preset.name, preset.fit, changes.on("auto")
     for setting, label in _LABELS.items():
         value = getattr(changes, setting)
         holder = fit.inputs if hasattr(fit.inputs, setting) else fit

@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -172,6 +173,8 @@ def _restore(optimizer: Optimizer, tensors: dict[str, Tensor], groups: list[dict
                     f"{path / _OPTIMIZER}: {index}.{key} is {value.dtype} of shape {tuple(value.shape)} and does not "
                     "fit its parameter: it is damaged."
                 )
+            if key != "step":  # the fused optimiser goes through memory, so moments lie there as their parameter does
+                values[key] = torch.empty_like(own).copy_(value)
     for group in groups:
         group["betas"] = tuple(group["betas"])
     try:

@@ -34,11 +34,14 @@ class Where:
     until : float, optional
         Seconds since 1970, as `time.time` counts. Each call trains one epoch at least; no further one begins that
         would end later than this if it takes as long as the last.
+    checkpointing : bool
+        Forget features and compute them twice, see `guided_attention.models.recompute`: for small GPUs.
     """
 
     accelerator: str = "auto"
     devices: int = 1
     until: float | None = None
+    checkpointing: bool = False
 
 
 #: One device of this machine: its GPU, if it has one.
@@ -55,7 +58,7 @@ def prepare(where: Where, precision: str = "32-true") -> Any:
     ----------
     where : Where
     precision : str
-        One of `guided_attention.evaluation.predict.PRECISIONS`.
+        One of `guided_attention.evaluation.precision.PRECISIONS`.
 
     Returns
     -------

@@ -21,6 +21,7 @@ from guided_attention.data.digest import digests_of
 from guided_attention.data.slices import SliceDataset
 from guided_attention.data.volume import Volume
 from guided_attention.errors import NotFiniteError, OutOfTimeError, SettingsError
+from guided_attention.models.recompute import recomputing
 from guided_attention.progress import progress_bar
 from guided_attention.training.batches import EpochBatches
 from guided_attention.training.checkpoints import diverged_names
@@ -104,14 +105,16 @@ def fit(
         fabric.is_global_zero,
     )
     optimizer = torch.optim.Adam(
-        model.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
+        model.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay, fused=True
     )
     data = SliceDataset(train, settings.inputs, settings.augmentation, settings.seed, out_dir and Path(out_dir))
     data.to(fabric.device)
+    model.to(memory_format=torch.channels_last)  # how convolutions like their numbers laid out
     batches = EpochBatches(len(data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
     kept.resume_or_start(optimizer)
     run = _Run(fabric, where, kept, data, batches, validation, *fabric.setup(model, optimizer))
-    with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
+    cuda = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), recomputing(model, where.checkpointing):
         run.all_epochs(progress and fabric.is_global_zero)
     fabric.barrier()
     kept.load_best()
@@ -201,8 +204,8 @@ class _Run:
         self.model.train()
         sums: dict[str, torch.Tensor] = {}
         for image, labels in self.data.batches(self.batches, self.fabric.device):
+            self.optimizer.zero_grad(set_to_none=True)  # before the step needs most memory, which is after forward
             loss = objective(self.model(image), labels, self.settings.loss)
-            self.optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss.total)
             self.optimizer.step()
             for name in ("total", "segmentation", "guided", "reconstruction"):

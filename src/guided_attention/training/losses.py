@@ -79,8 +79,28 @@ def _at_least_float32(x: Tensor) -> Tensor:
 
 def _squared_distance(a: Tensor, b: Tensor, reduction: Reduction) -> Tensor:
     """Squared distance of each image, averaged over the batch; over the elements too if reduction is mean."""
-    total = functional.mse_loss(_at_least_float32(a), _at_least_float32(b), reduction="mean")
+    total = _MeanSquare.apply(a, b)
     return total if reduction == "mean" else total * a[0].numel()
+
+
+class _MeanSquare(torch.autograd.Function):
+    """The mean squared difference, in single precision of maps in half precision.
+
+    It keeps the two maps as they are, which others keep anyway, and one difference serves both gradients.
+    """
+
+    @staticmethod
+    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        return torch.linalg.vector_norm(_at_least_float32(a) - b).square() / a.numel()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        a, b = ctx.saved_tensors
+        towards = (a - b).mul_(grad * (2 / a.numel()))
+        first, second = ctx.needs_input_grad
+        return towards.to(a.dtype) if first else None, (-towards).to(b.dtype) if second else None
 
 
 def guided_loss(first: Tensor, second: Tensor, weights: LossWeights = LossWeights()) -> Tensor:

@@ -9,13 +9,11 @@ from typing import Any, Literal
 from guided_attention.data.augmentation import Augmentation
 from guided_attention.data.prepare import InputSettings
 from guided_attention.errors import SettingsError, require_choice
-from guided_attention.evaluation.predict import PRECISIONS
+from guided_attention.evaluation.precision import PRECISIONS, Precision
 from guided_attention.models import backbone_of
 from guided_attention.training.losses import LossWeights
 
 __all__ = ["PRESETS", "FitSettings", "Preset", "counted", "get_preset"]
-
-Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from guided_attention.models.attention import DualAttention, conv_norm_act
+from guided_attention.models.attention import DualAttention
+from guided_attention.models.brick import ConvNormAct
 from guided_attention.models.guidance import GuidedAttention
 from guided_attention.teaching import check_brick_cost, check_complaints, check_unguided_scale
 
@@ -12,7 +13,7 @@ from guided_attention.teaching import check_brick_cost, check_complaints, check_
 class Unguided(nn.Module):
     def __init__(self, channels, second=lambda raw, fused, attended: (raw, attended * fused), order=1, steps=2):
         super().__init__()
-        self.entries = nn.ModuleList(conv_norm_act(2 * channels, channels) for _ in range(steps))
+        self.entries = nn.ModuleList(ConvNormAct(2 * channels, channels) for _ in range(steps))
         self.steps = nn.ModuleList(DualAttention(channels) for _ in range(steps))
         self.second, self.order = second, order
 
@@ -62,7 +63,7 @@ def brick_cost(inputs, outputs, size, h, w, extra=1, norms=2, square=2, factor=2
 
 
 def measured(inputs, outputs, size, h, w):
-    numbers = sum(p.numel() for p in conv_norm_act(inputs, outputs, size).parameters())
+    numbers = sum(p.numel() for p in ConvNormAct(inputs, outputs, size).parameters())
     return np.int64(numbers), 2.0 * h * w * (numbers - 2 * outputs - 1)
 
 
