@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.transforms import NormalizeIntensity, ScaleIntensityRange
 
+from benchmarks.normalisation import OBJECTS
 from guided_attention.data import InputSettings, Volume, normalise
 from guided_attention.data.greys import NORMALISATIONS
 from guided_attention.errors import DataError, SettingsError
+
+MEASURED = json.loads((Path(__file__).parents[2] / "results" / "normalisation.json").read_text())
 
 CLIPPED = ("percentile", "halves", "ct")
 
@@ -163,6 +169,51 @@ def test_an_organ_keeps_its_grey_from_slice_to_slice():
     image = np.concatenate([a_body(), 0.5 * a_body()])
     for how in NORMALISATIONS:
         assert liver(normalise(image, how)[:24]) > liver(normalise(image, how)[24:]) or how == "ct"
+
+
+class TestRecordedComparison:
+    """What ``results/normalisation.json`` holds, and the book says because of it."""
+
+    def test_no_test_subject_had_a_part_in_the_choice(self):
+        tested = {subject for row in MEASURED["tests"] for subject in row["dice"]}
+        seen = {s for row in MEASURED["greys"] for s in row["medians"]["clean"]}
+        seen |= {s for row in MEASURED["trainings"] for s in row["dice"]["clean"]}
+        assert len(tested) == 5
+        assert not tested & (seen | set(MEASURED["subjects"]))
+
+    def test_robust_is_the_best_in_the_worst_case_and_no_worse_in_the_usual_one(self):
+        found = {row["normalisation"]: row["cross_entropy"] for row in MEASURED["greys"]}
+        assert min(found, key=lambda how: max(found[how].values())) == "robust"
+        assert found["robust"]["clean"] < found["percentile"]["clean"] + 0.01
+        assert set(found) == set(NORMALISATIONS) - {"ct"}
+
+    @pytest.mark.parametrize("how", ["robust", "halves"])
+    def test_networks_find_organs_beside_bright_objects_and_lose_nothing_without(self, how):
+        def mean(name, case):
+            rows = [row["dice"][case] for row in MEASURED["trainings"] if row["trained"] == name]
+            return np.mean([dice for row in rows for dice in row.values()])
+
+        assert {row["part"] for row in MEASURED["trainings"] if row["trained"] == how} == {0, 1, 2}
+        assert all(mean(how, case) > mean("percentile", case) + 0.05 for case in MEASURED["objects"])
+        assert mean(how, "clean") > mean("percentile", "clean") - 0.01
+
+    def test_every_number_comes_from_a_clean_commit(self):
+        rows = [row for part in ("greys", "trainings", "tests") for row in MEASURED[part]]
+        assert all(row["provenance"]["commit"] and row["provenance"]["dirty"] is False for row in rows)
+
+    @pytest.mark.parametrize("name", MEASURED["objects"])
+    def test_an_object_leaves_the_organs_alone_and_is_brighter_than_they_are(self, name):
+        labels = np.zeros((24, 40, 40), np.uint8)
+        labels[:, 16:24, 22:26] = 2
+        scan = Volume(a_body(), labels, (7.0, 1.5, 1.5), "1")
+        painted = OBJECTS[name].paint(scan)
+        changed = painted.image != scan.image
+        assert 0.02 < changed.mean() < 0.09
+        assert not changed[labels == 2].any()
+        assert painted.image[changed].min() > np.percentile(scan.image, 99.5)
+        assert asdict(OBJECTS[name]) == {
+            k: tuple(v) if isinstance(v, list) else v for k, v in MEASURED["objects"][name].items()
+        }
 
 
 def test_errors():

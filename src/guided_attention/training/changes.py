@@ -29,7 +29,7 @@ class Changes:
     how : {"crop", "resample"}, optional
         Whether another matrix size is cropped about its centre, or resampled.
     normalisation : {"percentile", "zscore", "minmax", "robust", "halves", "arcsinh", "nonzero", "ct"}, optional
-        Of the grey values. Robust, if something in a scan may be far brighter than the organs; ct for Hounsfield units.
+        Of the grey values. Robust or halves, if something may be far brighter than the organs; ct for Hounsfield units.
     learning_rate : float, optional
         Of Adam. A run that diverged goes on with another one, in the same output folder.
     precision : {"auto", "float32", "bf16", "32-true", "bf16-mixed"}, optional
