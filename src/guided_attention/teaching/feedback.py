@@ -10,9 +10,9 @@ from functools import wraps
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["Feedback", "checker", "mistake"]
+__all__ = ["Feedback", "checker", "judge", "mistake", "module_result"]
 
 _STUMBLES = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError)
 _STUMBLES += (NameError, OSError, RuntimeError, TypeError, ValueError)
@@ -64,6 +64,30 @@ def mistake(
     return "" if same(right) else next((why for why, result in known.items() if same(result)), otherwise)
 
 
+def judge(
+    found: Tensor, right: Tensor, known: Mapping[str, Tensor], praise: str = "", rel_tol: float = 1e-5
+) -> Feedback:
+    """Praise the right tensor, or name what is wrong: the shape, the `mistake` that gives it, or how far off it is."""
+    if found.shape != right.shape:
+        otherwise = f"Expected the shape {tuple(right.shape)}, found {tuple(found.shape)}."
+    else:
+        apart = (found - right).abs().max()
+        otherwise = f"The shape is right, the numbers are not: they are off by up to {apart:.3g}."
+    why = mistake(found, right, known, otherwise, rel_tol)
+    return Feedback(not why, why or praise)
+
+
+def module_result(module: nn.Module, x: Tensor) -> Tensor | Feedback:
+    """Return what a reader's module makes of ``x``, in float64, or words if it stumbles or returns no tensor."""
+    try:
+        found = module(x)
+    except _STUMBLES as error:
+        return Feedback(False, f"The module raised {type(error).__name__}: {error}")
+    if not isinstance(found, Tensor):
+        return Feedback(False, f"The module returned {_shown(found)}; expected a tensor.")
+    return found.detach().double()
+
+
 class _Unfit(Exception):
     """The reader's function returned something of another kind than the exercise asks for."""
 
@@ -72,10 +96,10 @@ def checker(check: Callable[[Callable[..., Any]], Feedback]) -> Callable[[Callab
     """Decorate a checker so that it has an answer to everything, and gets results of the kind that it asks for.
 
     The kind is what the type of the checker's argument says: numbers (``float``, ``int``, tuples of them; a tensor or
-    array without dimensions counts), ``np.ndarray``, ``Tensor`` (handed on in float64), names (any collection of
-    ``str``), or ``object``, where an answer works in place. An empty function, a result of another kind and an error
-    inside the reader's function become a `Feedback` that says which. So all cells of a notebook run before anything is
-    written in them.
+    array without dimensions counts), ``np.ndarray``, ``Tensor`` (handed on in float64), ``nn.Module`` (to be filled
+    and run, see `module_result`), names (any collection of ``str``), or ``object``, where an answer works in place. An
+    empty function, a result of another kind and an error inside the reader's function become a `Feedback` that says
+    which. So all cells of a notebook run before anything is written in them.
     """
     (wanted,) = (get_args(hint)[-1] for name, hint in get_type_hints(check).items() if name != "return")
 
@@ -137,6 +161,10 @@ def _of_kind(wanted: Any, found: Any, name: str) -> Any:
         words = "a tensor"
         if isinstance(found, Tensor):
             return found.detach().cpu().double()
+    elif kind is nn.Module:
+        words = "a torch.nn.Module"
+        if isinstance(found, nn.Module):
+            return found
     else:
         words = "a list or a set of names"
         if np.iterable(found) and not isinstance(found, str):
