@@ -194,7 +194,7 @@ class DualAttention(nn.Module):
 
     Notes
     -----
-    Shape (B, in_channels, H, W) -> (B, channels, H, W). Built in the chapter *Position attention*.
+    Shape (B, in_channels, H, W) -> (B, channels, H, W). Built in the chapter *Two attentions, twice*.
     """
 
     def __init__(
