@@ -104,5 +104,5 @@ def test_diagrams_name_every_part_of_the_network():
     words = {text.get_text() for text in network.axes[0].texts}
     assert {f"Res-{s}" for s in (2, 3, 4, 5)} | {f"attention {s}" for s in range(4)} | {"$F_{MS}$"} <= words
     words = {text.get_text() for text in scale.axes[0].texts}
-    assert {"$E_1$", "$D_1$", "$E_2$", "$D_2$", "$F_{SA}$", "$A_s$"} <= words
+    assert {"$E_1$", "$D_1$", "$E_2$", "$D_2$", "$g_1$", "$g_2$", "$A^{(1)}$", "$A_s$"} <= words
     plt.close("all")

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["show_network", "show_scale"]
+__all__ = ["show_dual", "show_network", "show_scale"]
 
 _DATA, _WORK = "#E8F1F8", "#FFF3DC"
 
@@ -40,36 +40,73 @@ def show_network() -> Figure:
     return figure
 
 
-def show_scale() -> Figure:
-    """Draw the guided refinement of one scale: two attention steps and their encoder-decoders."""
+def show_dual() -> Figure:
+    """Draw one dual attention module: two branches between convolutions, summed (chapter *Two attentions, twice*)."""
     from matplotlib import pyplot as plt
 
-    figure, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
-    canvas(ax, 18, 8)
-    for step, x in ((1, 4.6), (2, 12.4)):
-        box(ax, x, 5.6, f"dual attention {step}", _WORK, width=3.2)
-        box(ax, x - 1.5, 2.2, f"$E_{step}$", _WORK, width=1.3)
-        box(ax, x + 1.5, 2.2, f"$D_{step}$", _WORK, width=1.3)
-        arrow(ax, (x - 0.8, 2.2), (x + 0.8, 2.2))
-        ax.text(x, 2.45, "latent", ha="center", fontsize=8)
-        arrow(ax, (x - 2.7, 5.4), (x - 2.0, 2.8))
-        arrow(ax, (x - 2.7, 5.6), (x - 1.7, 5.6))
-        arrow(ax, (x + 1.7, 5.6), (x + 2.7, 5.6))
-        arrow(ax, (x + 1.9, 2.8), (x + 3.0, 5.1))
-        box(ax, x + 3.1, 5.6, "×", _WORK, width=0.8)
-    box(ax, 1.0, 5.6, "$F=$\n$[F'_s, F_{MS}]$", _DATA, width=1.9)
-    box(ax, 9.1, 5.6, "$F_{SA}$", _DATA, width=1.0)
-    box(ax, 17.2, 5.6, "$A_s$", _DATA, width=1.2)
-    arrow(ax, (8.1, 5.6), (8.6, 5.6))
-    arrow(ax, (15.9, 5.6), (16.6, 5.6))
-    ax.annotate(
-        "",
-        (12.4, 1.7),
-        (4.6, 1.7),
-        arrowprops={"arrowstyle": "<->", "color": "#CC79A7", "lw": 1.6, "connectionstyle": "arc3,rad=0.18"},
-    )
-    ax.text(8.5, 0.05, "guided loss: the latents agree", ha="center", fontsize=9, color="#A5477F")
+    figure, ax = plt.subplots(figsize=(7.6, 2.6), layout="constrained")
+    canvas(ax, 16, 5.4)
+    box(ax, 1.0, 2.7, "$x$", _DATA, width=1.2)
+    for y, word in ((4.2, "position attention"), (1.2, "channel attention")):
+        arrow(ax, (1.7, 2.7 + 0.15 * (y - 2.7)), (2.9, y))
+        for at, text, width in ((3.9, "conv", 1.8), (7.2, word, 3.4), (10.5, "conv", 1.8)):
+            box(ax, at, y, text, _WORK, width=width)
+        arrow(ax, (4.9, y), (5.4, y))
+        arrow(ax, (9.0, y), (9.5, y))
+        arrow(ax, (11.5, y), (12.5, 2.7 + 0.2 * (y - 2.7)))
+    box(ax, 12.9, 2.7, "+", _WORK, width=0.8)
+    arrow(ax, (13.4, 2.7), (14.0, 2.7))
+    box(ax, 14.9, 2.7, "$A$", _DATA, width=1.6)
     return figure
+
+
+def show_scale(guided: bool = True) -> Figure:
+    """Draw one scale: two attention steps, and the encoder-decoders beside them where it is guided.
+
+    Used in the chapters *Two attentions, twice* and *The chaperone*.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(9.4, 4.2 if guided else 2.6), layout="constrained")
+    canvas(ax, 20, 8.6 if guided else 5.2)
+    top = 5.2 if guided else 1.8
+    results = ("$A^{(1)}$", "$A_s$")
+    for step, x in ((1, 4.4), (2, 14.6)):
+        box(ax, x, top, f"conv,\ndual attention {step}", _WORK, width=3.2)
+        arrow(ax, (x - 2.2, top), (x - 1.7, top))
+        arrow(ax, (x + 1.7, top), (x + 2.1, top))
+        if guided:
+            _draw_chaperone(ax, step, x, top)
+        box(ax, x + (3.9 if guided else 2.9), top, results[step - 1], _DATA, width=1.2)
+    _draw_second_input(ax, top, 8.9 if guided else 7.9)
+    if guided:
+        style = {"arrowstyle": "<->", "color": "#CC79A7", "lw": 1.6, "connectionstyle": "arc3,rad=0.15"}
+        ax.annotate("", (14.2, 1.5), (4.0, 1.5), arrowprops=style)
+        ax.text(9.5, 0.05, "guided loss: the latents agree", ha="center", fontsize=9, color="#A5477F")
+    return figure
+
+
+def _draw_second_input(ax: Axes, top: float, x: float) -> None:
+    """What step 1 gets, and what step 2 gets: the fused features times what step 1 found, beside the raw ones."""
+    box(ax, 1.1, top, "$F_s=$\n$[F'_s, F_{MS}]$", _DATA, width=2.1)
+    box(ax, 11.2, top, "$F_{SA}=[F'_s,$\n$A^{(1)}\\odot F_{MS}]$", _DATA, width=2.4)
+    arrow(ax, (x + 0.05, top), (9.9, top))
+    box(ax, 11.2, top + 2.6, "$F'_s, F_{MS}$", _DATA, width=2.4)
+    arrow(ax, (11.2, top + 2.0), (11.2, top + 0.65))
+    ax.plot([1.1, 1.1, 9.95], [top + 0.6, top + 2.6, top + 2.6], color="0.35", lw=1, zorder=1)
+
+
+def _draw_chaperone(ax: Axes, step: int, x: float, top: float) -> None:
+    """The encoder-decoder beside a step, from the step's input to the product with its attention features."""
+    for at, word in ((x - 1.7, f"$E_{step}$"), (x + 0.9, f"$D_{step}$"), (x + 2.5, f"$g_{step}$")):
+        box(ax, at, 2.0, word, _WORK, width=1.1)
+    arrow(ax, (x - 1.1, 2.0), (x + 0.3, 2.0))
+    ax.text(x - 0.4, 2.25, "latent", ha="center", fontsize=8)
+    arrow(ax, (x + 1.5, 2.0), (x + 1.9, 2.0))
+    arrow(ax, (x - 2.9, top - 0.6), (x - 2.1, 2.6))
+    arrow(ax, (x + 2.5, 2.6), (x + 2.5, top - 0.6))
+    box(ax, x + 2.5, top, "×", _WORK, width=0.7)
+    arrow(ax, (x + 2.9, top), (x + 3.25, top))
 
 
 def canvas(ax: Axes, width: float, height: float) -> None:

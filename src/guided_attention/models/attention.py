@@ -196,7 +196,7 @@ class DualAttention(nn.Module):
 
     Notes
     -----
-    Shape (B, in_channels, H, W) -> (B, channels, H, W). Used in the chapter *Training the network*.
+    Shape (B, in_channels, H, W) -> (B, channels, H, W). Built in the chapter *Two attentions, twice*.
     """
 
     def __init__(

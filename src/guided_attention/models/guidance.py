@@ -26,9 +26,9 @@ class ScaleFeatures:
     attention : Tensor, (B, C, h, w)
         The attention features A_s.
     latents : tuple of two Tensor, or None
-        E_1(F) and E_2(F_SA), where the scale is guided (eq. 6).
+        E_1(F_s) and E_2(F_SA), where the scale is guided (eq. 6).
     reconstructions : tuple of (Tensor, Tensor)
-        (F, reconstruction of F) and (F_SA, reconstruction of F_SA), where the scale is guided (eq. 7).
+        (F_s, reconstruction of F_s) and (F_SA, reconstruction of F_SA), where the scale is guided (eq. 7).
     """
 
     attention: Tensor
@@ -53,6 +53,7 @@ class SemanticAutoencoder(nn.Module):
     Notes
     -----
     Input (B, channels, h, w); output: latent (B, widths[2], h // 4, w // 4) and reconstruction (B, channels, h, w).
+    Built in the chapter *The chaperone*.
     """
 
     def __init__(self, channels: int, widths: tuple[int, int, int]) -> None:
@@ -75,7 +76,7 @@ class SemanticAutoencoder(nn.Module):
 class GuidedAttention(nn.Module):
     """The attention of one scale: one or two steps, with or without guidance.
 
-    Step 1 attends to F = [F'_s, F_MS]; step 2 attends again to F_SA, made from step 1. Where the scale is guided, an
+    Step 1 attends to F_s = [F'_s, F_MS]; step 2 attends again to F_SA, made from step 1. Where the scale is guided, an
     encoder-decoder runs beside each step and its reconstruction multiplies, element by element, the step's attention
     features: what the code cannot rebuild, attention cannot shout about.
 
@@ -102,7 +103,8 @@ class GuidedAttention(nn.Module):
     -----
     Input: F'_s and F_MS, (B, C, h, w) each; output a `ScaleFeatures`. The multiplication passes the 2 C
     channels of the reconstruction through one 3x3 convolution to C: the paper speaks of a matrix product, but the
-    shapes allow only this one, and the released code does it. Used in the chapter *Training the network*.
+    shapes allow only this one, and the released code does it. Built in the chapters *Two attentions, twice* and *The
+    chaperone*.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class SegmentationOutput:
         The predictions that deep supervision trains, each with a cross-entropy of its own (eq. 10). Empty for a
         network without deep supervision: then ``logits`` itself is trained.
     latents : tuple of (Tensor, Tensor)
-        For each scale the two latents E_1(F) and E_2(F_SA) of the semantic encoders (eq. 6).
+        For each scale the two latents E_1(F_s) and E_2(F_SA) of the semantic encoders (eq. 6).
     reconstructions : tuple of (Tensor, Tensor)
         Pairs (input, reconstruction) of the semantic encoder-decoders: two for each scale (eq. 7).
     """

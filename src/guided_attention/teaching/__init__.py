@@ -4,6 +4,8 @@ from guided_attention.teaching.ch01_data import *
 from guided_attention.teaching.ch02_four_scales import *
 from guided_attention.teaching.ch03_position_attention import *
 from guided_attention.teaching.ch04_channel_attention import *
+from guided_attention.teaching.ch05_two_attentions import *
+from guided_attention.teaching.ch06_guidance import *
 from guided_attention.teaching.ch07_training import *
 from guided_attention.teaching.ch08_evaluation import *
 from guided_attention.teaching.ch09_family import *

@@ -109,7 +109,7 @@ def guided_loss(first: Tensor, second: Tensor, weights: LossWeights = LossWeight
     Parameters
     ----------
     first, second : Tensor, (B, L, h, w)
-        E_1(F) and E_2(F_SA).
+        E_1(F_s) and E_2(F_SA).
     weights : LossWeights
         Its ``reduction`` and ``stop_gradient`` (which holds ``first`` fixed) apply.
     """
