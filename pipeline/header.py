@@ -26,7 +26,7 @@ if importlib.util.find_spec("guided_attention") is None:
 """
 
 #: What lies in the repository and not in the package: recorded runs and weights.
-_NEEDS_REPOSITORY = re.compile(r"\b(results_folder|load_pretrained|pretrained_path)\b")
+_NEEDS_REPOSITORY = re.compile(r"\b(results_folder|speed_folder|load_speed|load_pretrained|pretrained_path)\b")
 _CLONE = """\
 # On a fresh machine (Colab): fetch the repository, whose recorded runs or weights this chapter reads, and install from
 # it. Whatever is there already stays in its version.

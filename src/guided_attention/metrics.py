@@ -4,16 +4,19 @@ They are defined in `guided_attention.evaluation.overlap` and `guided_attention.
 """
 
 from guided_attention.evaluation.challenge import chaos_metric_scores, chaos_score
+from guided_attention.evaluation.distances import SurfaceDistances, surface_distances
 from guided_attention.evaluation.overlap import (
     average_symmetric_surface_distance,
     dice,
     directed_surface_distances,
+    hausdorff_distance_95,
     maximum_surface_distance,
     mean_surface_distance,
+    normalised_surface_dice,
     relative_absolute_volume_difference,
     volume_similarity,
 )
-from guided_attention.evaluation.surfaces import SurfaceDistances, surface, surface_distances
+from guided_attention.evaluation.surfaces import surface
 
 __all__ = [
     "SurfaceDistances",
@@ -22,8 +25,10 @@ __all__ = [
     "chaos_score",
     "dice",
     "directed_surface_distances",
+    "hausdorff_distance_95",
     "maximum_surface_distance",
     "mean_surface_distance",
+    "normalised_surface_dice",
     "relative_absolute_volume_difference",
     "surface",
     "surface_distances",

@@ -21,6 +21,7 @@ __all__ = [
     "home",
     "results_folder",
     "runs_folder",
+    "speed_folder",
     "weights_file",
     "weights_folder",
 ]
@@ -90,6 +91,23 @@ def results_folder() -> Path:
             f"{folder}: no such folder; expected the recorded runs, which lie in results/ of the book's repository and "
             f"do not come with the package. Fetch it (git clone --depth 1 {REPOSITORY}), and set the environment "
             "variable GUIDED_ATTENTION_RESULTS to its folder results."
+        )
+    return folder
+
+
+def speed_folder() -> Path:
+    """Return where the records of ``python -m benchmarks`` are: ``benchmarks/records`` of the repository.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder: an installed package does not bring it.
+    """
+    folder = home() / "benchmarks" / "records"
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder; expected the records of speed, which lie in the book's repository and do not "
+            f"come with the package. Fetch it: git clone --depth 1 {REPOSITORY}"
         )
     return folder
 

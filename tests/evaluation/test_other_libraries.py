@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from monai.metrics import DiceMetric, HausdorffDistanceMetric, SurfaceDistanceMetric
+from monai.metrics import DiceMetric, HausdorffDistanceMetric, SurfaceDiceMetric, SurfaceDistanceMetric
 from scipy import ndimage
 
 from guided_attention.evaluation.overlap import (
     average_symmetric_surface_distance,
     dice,
     directed_surface_distances,
+    hausdorff_distance_95,
     maximum_surface_distance,
     mean_surface_distance,
+    normalised_surface_dice,
 )
 from guided_attention.evaluation.surfaces import surface
 
@@ -52,8 +54,12 @@ def monai_surface(pred, ref, spacing, symmetric):
     return monai(metric, pred, ref, spacing=spacing)
 
 
-def monai_hausdorff(pred, ref, spacing):
-    return monai(HausdorffDistanceMetric(include_background=True), pred, ref, spacing=spacing)
+def monai_hausdorff(pred, ref, spacing, percentile=None):
+    return monai(HausdorffDistanceMetric(include_background=True, percentile=percentile), pred, ref, spacing=spacing)
+
+
+def monai_surface_dice(pred, ref, spacing, tolerance):
+    return monai(SurfaceDiceMetric([tolerance], include_background=True), pred, ref, spacing=spacing)
 
 
 @pytest.mark.parametrize("spacing", [(1, 1, 1), MM], ids=["voxels", "mm"])
@@ -69,6 +75,11 @@ def test_equal_away_from_the_edge(name, spacing):
     assert mean_surface_distance(pred, ref, spacing) == pytest.approx(pooled, rel=1e-6)
     farthest = monai_hausdorff(pred, ref, spacing)
     assert maximum_surface_distance(pred, ref, spacing) == pytest.approx(farthest, rel=1e-6)
+    robust = monai_hausdorff(pred, ref, spacing, percentile=95)
+    assert hausdorff_distance_95(pred, ref, spacing) == pytest.approx(robust, rel=1e-6)
+    for tolerance in (0.9, 3.1):  # no distance between these voxels' centres
+        theirs = monai_surface_dice(pred, ref, spacing, tolerance)
+        assert normalised_surface_dice(pred, ref, tolerance, spacing) == pytest.approx(theirs, rel=1e-6)
 
 
 def test_pooled_mean_is_not_the_mean_of_means():
@@ -95,6 +106,21 @@ def test_with_background_around_the_volume_both_agree_again(spacing):
     assert mean_surface_distance(pred, ref, spacing) > 1.1 * theirs
     padded = [np.pad(mask, 1) for mask in (pred, ref)]
     assert mean_surface_distance(*padded, spacing) == pytest.approx(theirs, rel=1e-6)
+
+
+def test_surface_dice_by_voxels_and_by_area():
+    """DeepMind's surface-distance, which MONAI has as subvoxels, gives a voxel the area of the surface through it."""
+
+    def by_area(pred, ref, tolerance):
+        metric = SurfaceDiceMetric([tolerance], include_background=True, use_subvoxels=True)
+        return monai(metric, pred, ref, spacing=MM)
+
+    whole, bitten = ellipsoid((7, 11, 12), (4, 7, 6)), ellipsoid((7, 11, 12), (4, 7, 6))
+    bitten[:, :, 15:] = False
+    assert normalised_surface_dice(whole, whole, 1.0, MM) == by_area(whole, whole, 1.0) == 1.0
+    # Here the cut face has as much surface as the cap that is missing, within a few voxels.
+    assert normalised_surface_dice(whole, bitten, 1.0, MM) == pytest.approx(by_area(whole, bitten, 1.0), abs=0.1)
+    assert normalised_surface_dice(whole, bitten, 30.0, MM) == by_area(whole, bitten, 30.0) == 1.0
 
 
 def test_surface_is_erosion_with_a_border_that_counts_as_inside():
@@ -130,3 +156,7 @@ def test_equal_on_real_organs(real_data):
         assert mean_surface_distance(pred, ref, MM) == pytest.approx(theirs, rel=1e-6)
         farthest = monai_hausdorff(pred, ref, MM)
         assert maximum_surface_distance(pred, ref, MM) == pytest.approx(farthest, rel=1e-6)
+        robust = monai_hausdorff(pred, ref, MM, percentile=95)
+        assert hausdorff_distance_95(pred, ref, MM) == pytest.approx(robust, rel=1e-6)
+        theirs = monai_surface_dice(pred, ref, MM, 3.0)
+        assert normalised_surface_dice(pred, ref, 3.0, MM) == pytest.approx(theirs, rel=1e-6)

@@ -17,15 +17,18 @@ from guided_attention.evaluation.overlap import (
     average_symmetric_surface_distance,
     dice,
     directed_surface_distances,
+    hausdorff_distance_95,
     maximum_surface_distance,
     mean_surface_distance,
+    normalised_surface_dice,
     relative_absolute_volume_difference,
     volume_similarity,
 )
 from guided_attention.evaluation.surfaces import surface
 
 OVERLAP = (dice, volume_similarity, relative_absolute_volume_difference)
-DISTANCES = (mean_surface_distance, average_symmetric_surface_distance, maximum_surface_distance)
+STRICT = (mean_surface_distance, average_symmetric_surface_distance, maximum_surface_distance)
+DISTANCES = (*STRICT, hausdorff_distance_95)
 SPACINGS = st.tuples(*[st.floats(0.2, 9.0)] * 3)
 quick = settings(deadline=None, max_examples=40)
 
@@ -75,6 +78,15 @@ def distances_in_words(source, target, spacing):
     ]
 
 
+def percentile_in_words(values, percent):
+    """Between the two values around the place, as far as the place lies between theirs."""
+    values = sorted(values)
+    place = percent / 100 * (len(values) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (place - low) * (values[high] - values[low])
+
+
 @quick
 @given(pairs(), SPACINGS)
 def test_every_metric_is_its_definition(masks, spacing):
@@ -92,6 +104,12 @@ def test_every_metric_is_its_definition(masks, spacing):
     assert mean_surface_distance(pred, ref, spacing) == pytest.approx(msd, rel=1e-9)
     assert average_symmetric_surface_distance(pred, ref, spacing) == pytest.approx(assd, rel=1e-9)
     assert maximum_surface_distance(pred, ref, spacing) == pytest.approx(max(there + back), rel=1e-9)
+    robust = max(percentile_in_words(there, 95), percentile_in_words(back, 95))
+    assert hausdorff_distance_95(pred, ref, spacing) == pytest.approx(robust, rel=1e-9)
+    for tolerance in (0.0, robust / 2, max(there)):
+        near = sum(d <= tolerance * (1 + 1e-9) for d in there + back)
+        found = normalised_surface_dice(pred, ref, tolerance, spacing)
+        assert found == pytest.approx(near / (len(sa) + len(sb)), rel=1e-9)
 
 
 @quick
@@ -152,6 +170,64 @@ def test_volume_difference_is_measured_against_the_reference():
     assert relative_absolute_volume_difference(small, large) == pytest.approx(100 * 8 / 12)
 
 
+# --- shapes whose distances are known, measured in millimetres with anisotropic voxels
+# -----------------------------------------------------------------------------------------------
+
+MM = (6.0, 1.5, 2.0)
+
+
+def test_box_in_a_box():
+    # 6 mm of margin all around: 1 slice, 4 rows, 3 columns. Every voxel of the inner surface is 6 mm from a face.
+    inner, outer = box((9, 30, 30), (3, 6), (10, 20), (9, 19)), box((9, 30, 30), (2, 7), (6, 24), (6, 22))
+    there, back = directed_surface_distances(inner, outer, MM)
+    assert len(there) == 3 * 10 * 10 - 1 * 8 * 8
+    assert len(back) == 5 * 18 * 16 - 3 * 16 * 14
+    np.testing.assert_allclose(there, 6.0)
+    # Of the outer surface only the voxels over the inner box's faces are 6 mm away: two faces along each axis.
+    over = 2 * (10 * 10 + 3 * 10 + 3 * 10)
+    share = (len(there) + over) / (len(there) + len(back))
+    assert normalised_surface_dice(inner, outer, 6.0, MM) == pytest.approx(share)
+    assert normalised_surface_dice(inner, outer, 5.99, MM) == 0.0
+    assert normalised_surface_dice(inner, outer, 6 * math.sqrt(3), MM) == 1.0
+    assert maximum_surface_distance(inner, outer, MM) == pytest.approx(6 * math.sqrt(3))
+    # 8 corners of 6 sqrt(3) mm are fewer than a twentieth; so are they with what is left of the edges' 6 sqrt(2).
+    assert 6 * math.sqrt(2) <= hausdorff_distance_95(inner, outer, MM) < 6 * math.sqrt(3)
+
+
+def test_ball_in_a_ball():
+    # Radii 18 and 26 mm; a surface voxel lies at most one voxel's diagonal within its sphere.
+    grid = np.indices((13, 50, 40))
+    from_centre = np.sqrt(sum(((g - n // 2) * s) ** 2 for g, n, s in zip(grid, grid.shape[1:], MM, strict=True)))
+    inner, outer = from_centre <= 18, from_centre <= 26
+    voxel = math.hypot(*MM)
+    for metric in DISTANCES:
+        assert metric(inner, outer, MM) == pytest.approx(8, abs=voxel)
+    assert mean_surface_distance(inner, outer, MM) == pytest.approx(8, abs=voxel / 3)
+    assert normalised_surface_dice(inner, outer, 8 + voxel, MM) == 1.0
+    assert normalised_surface_dice(inner, outer, 8 - voxel, MM) == 0.0
+
+
+def test_one_far_voxel_moves_the_maximum_and_not_the_95th_percentile():
+    organ = box((9, 40, 40), (2, 7), (5, 20), (5, 20))
+    stray = organ | box(organ.shape, (4, 5), (35, 36), (35, 36))
+    assert maximum_surface_distance(stray, organ) > 20
+    assert hausdorff_distance_95(stray, organ) == 0.0
+    n = int(surface(organ).sum())
+    assert normalised_surface_dice(stray, organ, 1.0) == pytest.approx(2 * n / (2 * n + 1))
+
+
+def test_a_surface_as_far_as_the_tolerance_counts_however_it_is_rounded():
+    a, b = box((1, 1, 9), (0, 1), (0, 1), (1, 2)), box((1, 1, 9), (0, 1), (0, 1), (4, 5))
+    assert normalised_surface_dice(a, b, 0.3, (0.1, 0.1, 0.1)) == 1.0  # 3 * 0.1 > 0.3 in binary numbers
+    assert normalised_surface_dice(a, b, 0.299, (0.1, 0.1, 0.1)) == 0.0
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+def test_bad_tolerance_is_named(tolerance):
+    with pytest.raises(SettingsError, match="tolerance: expected 0 or more"):
+        normalised_surface_dice(SOMETHING, SOMETHING, tolerance)
+
+
 # --- properties
 # ----------------------------------------------------------------------------------------------------
 
@@ -176,7 +252,7 @@ def test_no_distance_means_the_same_surface(masks):
     a, b = masks
     assume(a.any() and b.any())
     same = np.array_equal(surface(a), surface(b)) and a.all() == b.all()
-    for metric in DISTANCES:
+    for metric in STRICT:
         assert metric(a, a) == 0.0
         assert (metric(a, b) == 0.0) == same
 
@@ -235,6 +311,18 @@ def test_absent_from_one_is_the_worst_value(present, missed):
     for metric in DISTANCES:
         assert metric(pred, ref) == pytest.approx(math.sqrt(4**2 + 5**2 + 6**2))
         assert metric(pred, ref, (7.0, 2.0, 0.5)) == pytest.approx(math.sqrt(28**2 + 10**2 + 3**2))
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 3.0, 1000.0])
+def test_surface_dice_where_there_is_no_surface(tolerance):
+    def nsd(pred, ref):
+        return normalised_surface_dice(pred, ref, tolerance)
+
+    assert math.isnan(nsd(NOTHING, NOTHING))
+    for other in (SOMETHING, EVERYTHING):
+        assert nsd(NOTHING, other) == nsd(other, NOTHING) == 0.0  # even where the tolerance exceeds the diagonal
+        assert nsd(other, other) == 1.0
+    assert nsd(EVERYTHING, SOMETHING) == 0.0
 
 
 def test_missing_an_organ_is_worse_than_the_worst_attempt():

@@ -13,12 +13,14 @@ from guided_attention.evaluation.challenge import chaos_score
 from guided_attention.evaluation.overlap import (
     average_symmetric_surface_distance,
     dice,
+    hausdorff_distance_95,
     maximum_surface_distance,
     mean_surface_distance,
+    normalised_surface_dice,
     relative_absolute_volume_difference,
     volume_similarity,
 )
-from guided_attention.evaluation.scores import METRICS, OrganScore, SubjectScores, evaluate_subject
+from guided_attention.evaluation.scores import METRICS, NSD_TOLERANCE, OrganScore, SubjectScores, evaluate_subject
 from guided_attention.evaluation.summary import subject_table, summarise, summary_table
 
 SPACING = (7.7, 1.25, 1.5)
@@ -55,6 +57,8 @@ def test_each_organ_gets_the_metrics_of_its_own_masks(pair):
         assert score.msd_mm == mean_surface_distance(pred, ref, SPACING)
         assert score.assd_mm == average_symmetric_surface_distance(pred, ref, SPACING)
         assert score.maximum_mm == maximum_surface_distance(pred, ref, SPACING)
+        assert score.hd95_mm == hausdorff_distance_95(pred, ref, SPACING)
+        assert score.nsd == normalised_surface_dice(pred, ref, NSD_TOLERANCE, SPACING)
         assert (score.predicted_voxels, score.reference_voxels) == (pred.sum(), ref.sum())
     liver = scores["liver"]
     assert liver.chaos == chaos_score(liver.dsc, liver.ravd_percent, liver.msd_mm, liver.maximum_mm)
@@ -79,6 +83,7 @@ def test_perfect_prediction(pair):
     liver = scores["liver"]
     assert (liver.dsc, liver.vs, liver.chaos) == (1.0, 1.0, 100.0)
     assert (liver.msd_voxels, liver.msd_mm, liver.ravd_percent, liver.assd_mm, liver.maximum_mm) == (0, 0, 0, 0, 0)
+    assert (liver.hd95_mm, liver.nsd) == (0, 1)
 
 
 def test_organ_absent_from_both_is_not_a_number_and_stays_out_of_the_mean(pair):

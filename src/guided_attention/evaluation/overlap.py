@@ -6,7 +6,7 @@ is absent:
 ==========================  ===================  =========================  =========================
 metric                      absent from both     only in the reference      only in the prediction
 ==========================  ===================  =========================  =========================
-DSC, VS                     NaN                  0                          0
+DSC, VS, NSD                NaN                  0                          0
 RAVD                        NaN                  100 %                      100 %
 every surface distance      NaN                  diagonal of the volume     diagonal of the volume
 ==========================  ===================  =========================  =========================
@@ -20,14 +20,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from guided_attention.evaluation.surfaces import check_masks, surface_distances
+from guided_attention.evaluation.distances import surface_distances
+from guided_attention.evaluation.surfaces import check_masks
 
 __all__ = [
     "average_symmetric_surface_distance",
     "dice",
     "directed_surface_distances",
+    "hausdorff_distance_95",
     "maximum_surface_distance",
     "mean_surface_distance",
+    "normalised_surface_dice",
     "relative_absolute_volume_difference",
     "volume_similarity",
 ]
@@ -165,3 +168,43 @@ def maximum_surface_distance(pred: ArrayLike, ref: ArrayLike, spacing: ArrayLike
     Parameters, unit, absent organs and errors are those of `mean_surface_distance`.
     """
     return surface_distances(pred, ref, spacing).maximum
+
+
+def hausdorff_distance_95(pred: ArrayLike, ref: ArrayLike, spacing: ArrayLike = (1, 1, 1)) -> float:
+    """Robust Hausdorff distance: the larger of the two directions' 95th percentiles.
+
+    MONAI's ``HausdorffDistanceMetric(percentile=95)``, away from the edge of the volume. One wrong voxel far away sets
+    `maximum_surface_distance` alone; it leaves this one as it is. Parameters, unit, absent organs and errors are those
+    of `mean_surface_distance`.
+    """
+    return surface_distances(pred, ref, spacing).percentile(95)
+
+
+def normalised_surface_dice(pred: ArrayLike, ref: ArrayLike, tolerance: float, spacing: ArrayLike = (1, 1, 1)) -> float:
+    """Normalised surface Dice: the share of both surfaces that lies within a tolerance of the other one.
+
+    Source: S. Nikolov et al., "Clinically applicable segmentation of head and neck anatomy for radiotherapy", Journal
+    of Medical Internet Research 23(7), e26151 (2021). Voxels are counted, as by MONAI's ``SurfaceDiceMetric``; the
+    original weighs each by the area of its surface.
+
+    Parameters
+    ----------
+    pred, ref : ndarray, bool, (D, H, W)
+    tolerance : float
+        Distance that is still right, in the unit of ``spacing``; a surface exactly that far away counts.
+    spacing : (dz, dy, dx)
+        As for `mean_surface_distance`.
+
+    Returns
+    -------
+    float
+        0 (no surface voxel is near the other surface) to 1 (all are); NaN if both masks are empty, 0 if one is.
+
+    Raises
+    ------
+    DataError
+        If the masks are not boolean (D, H, W) arrays of one shape.
+    SettingsError
+        If the spacing is not three positive numbers, or the tolerance is negative.
+    """
+    return surface_distances(pred, ref, spacing).share_within(tolerance)

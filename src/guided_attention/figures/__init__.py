@@ -11,6 +11,7 @@ from guided_attention.figures.convergence import show_convergence
 from guided_attention.figures.curves import show_curves
 from guided_attention.figures.diagrams import show_network, show_scale
 from guided_attention.figures.failures import KIND_COLOURS, failure_legend, show_failures
+from guided_attention.figures.growth import show_growth
 from guided_attention.figures.members import show_members
 from guided_attention.figures.networks import DRAWN, show_design
 from guided_attention.figures.reliability import show_reliability
@@ -33,6 +34,7 @@ __all__ = [
     "show_curves",
     "show_design",
     "show_errors",
+    "show_growth",
     "show_failures",
     "show_map",
     "show_members",

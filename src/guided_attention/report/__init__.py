@@ -10,6 +10,8 @@ from guided_attention.report.disagreement import choose_slices, disagreement, lo
 from guided_attention.report.pictures import box_plots, convergence_curves, reliability_diagram
 from guided_attention.report.published import published
 from guided_attention.report.results import Results, load_results
+from guided_attention.report.speed import load_speed
+from guided_attention.report.speed_table import growth, speed_table
 from guided_attention.report.statistics import bootstrap_mean, pooled_reliability, subject_values, summary_of
 from guided_attention.report.table import Table
 from guided_attention.report.tables import calibration_table, mean_intervals, provenance_table, table_one, table_two
@@ -30,8 +32,10 @@ __all__ = [
     "convergence_curves",
     "cost_table",
     "disagreement",
+    "growth",
     "load_masks",
     "load_results",
+    "load_speed",
     "masks_side_by_side",
     "mean_intervals",
     "network_cost",
@@ -42,6 +46,7 @@ __all__ = [
     "published",
     "reliability_diagram",
     "report_digest",
+    "speed_table",
     "subject_values",
     "summary_of",
     "table_one",

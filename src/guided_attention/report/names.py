@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from guided_attention.data.volume import ORGANS
 from guided_attention.errors import require_choice
-from guided_attention.evaluation.scores import METRICS
+from guided_attention.evaluation.scores import METRICS, NSD_TOLERANCE
 from guided_attention.report.table import dashed
 
 __all__ = ["COLUMNS", "NAMES", "PAPER_METRICS", "TABLE_ONE", "TABLE_TWO", "Unit", "organ_name", "place_name", "unit_of"]
@@ -57,6 +57,8 @@ _UNITS = {
     "assd_mm": Unit("ASSD (mm)", 1, 2, False),
     "maximum_mm": Unit("maximum surface distance (mm)", 1, 1, False),
     "chaos": Unit("CHAOS score", 1, 1, True),
+    "hd95_mm": Unit("HD95 (mm)", 1, 2, False),
+    "nsd": Unit(f"NSD at {NSD_TOLERANCE:g} mm (%)", 100, 2, True),
 }
 
 

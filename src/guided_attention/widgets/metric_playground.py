@@ -10,8 +10,8 @@ from torch import Tensor
 
 from guided_attention.data import ORGANS, Volume
 from guided_attention.errors import SettingsError
+from guided_attention.evaluation.distances import surface_distances
 from guided_attention.evaluation.overlap import dice, volume_similarity
-from guided_attention.evaluation.surfaces import surface_distances
 from guided_attention.widgets.metric_data import cut_off, elsewhere, far_away, grown, moved, speck
 from guided_attention.widgets.shared.base import GuidedWidget
 from guided_attention.widgets.shared.inputs import Slice, as_slice, class_list, grey_values
