@@ -76,3 +76,18 @@ class Volume:
     def with_labels(self, labels: np.ndarray | None) -> Volume:
         """Return the same volume with other labels, (D, H, W) uint8 (a prediction, say)."""
         return replace(self, labels=labels)
+
+    def fullest_slice(self) -> int:
+        """Return the index of the slice whose smallest organ is largest: all organs are there, and none is a speck.
+
+        Raises
+        ------
+        DataError
+            If the volume has no labels, or no slice shows all organs that the subject has.
+        """
+        self._demand(self.labels is not None, "fullest_slice needs labels", "none")
+        organs = np.unique(self.labels[self.labels > 0])
+        sizes = [(self.labels == organ).sum((1, 2)) for organ in organs]
+        smallest = np.min(sizes or [np.zeros(len(self.labels), int)], axis=0)
+        self._demand(smallest.any(), "fullest_slice needs a slice with all organs", f"classes {organs}, never together")
+        return int(smallest.argmax())

@@ -1,7 +1,8 @@
 """Position and channel attention (DANet, Fu et al. 2019; eq. 2 to 5 of the paper).
 
-The equations, as loops and as matrix products, are in the chapter *Position attention*. Here they are arranged so
-that training never stores the N x N map of position attention: `guided_attention.models.exact` says how.
+The equations, as loops and as matrix products, are in the chapters *Position attention* and *Channels ask channels*.
+Here they are arranged so that training never stores the N x N map of position attention:
+`guided_attention.models.exact` says how.
 """
 
 from __future__ import annotations
@@ -128,11 +129,12 @@ class ChannelAttention(nn.Module):
     Parameters
     ----------
     energy : {"paper", "released", "scaled"}
-        What the softmax sees, with E = F F^T. ``"paper"``: E, as eq. 4 says. ``"released"``: max(E) - E, as in
-        DANet's and the paper's code: the softmax of -E, which prefers the *least* similar channel. ``"scaled"``: E /
-        sqrt(N), our remedy. The sums run over N positions, so for the first two the softmax is close to one-hot (at
-        64 x 64 features E spreads by hundreds): ``"paper"`` then returns (1 + lam) F, ``"released"`` copies one
-        other channel. The default is the equation; the chapter on channel attention compares all three.
+        What the softmax sees, with the Gram matrix G = F F^T. ``"paper"``: G, as eq. 4 says. ``"released"``: max(G) -
+        G, as in DANet's and the paper's code: the softmax of -G, which prefers the *least* similar channel.
+        ``"scaled"``: G / sqrt(N), our remedy. The sums run over N positions, so for the first two the softmax is close
+        to one-hot (at 64 x 64 features G spreads by hundreds): with ``"paper"`` a channel hears itself, or one that is
+        like it and louder; with ``"released"`` one that is unlike it. The default is the equation; the chapter
+        *Channels ask channels* compares all three.
 
     Attributes
     ----------
@@ -147,8 +149,7 @@ class ChannelAttention(nn.Module):
     Notes
     -----
     Shape (B, C, H, W) -> same. Energies and softmax are float32 even under autocast: in bfloat16 sums over N
-    positions err by tens, in float16 they overflow. Built beside position attention in the chapter *Position
-    attention*.
+    positions err by tens, in float16 they overflow. Built in the chapter *Channels ask channels*.
     """
 
     def __init__(self, energy: Energy = "paper") -> None:
@@ -195,7 +196,7 @@ class DualAttention(nn.Module):
 
     Notes
     -----
-    Shape (B, in_channels, H, W) -> (B, channels, H, W). Built in the chapter *Position attention*.
+    Shape (B, in_channels, H, W) -> (B, channels, H, W). Used in the chapter *Training the network*.
     """
 
     def __init__(

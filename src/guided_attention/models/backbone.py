@@ -162,7 +162,7 @@ class ResNetFeatures(nn.Module):
 
     Notes
     -----
-    Built in the chapter *Training the network*; the scales are fused by `MultiScaleFusion`.
+    ResNet-18 is built in the chapter *Four scales, one map*, which fuses its scales as `MultiScaleFusion` does.
     """
 
     def __init__(

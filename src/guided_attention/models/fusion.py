@@ -29,7 +29,7 @@ class MultiScaleFusion(nn.Module):
     Notes
     -----
     Input: a list of (B, in_channels[s], h_s, w_s). Output: the list of F'_s and F_MS, all (B, C, h_0, w_0).
-    Used in the chapter *Training the network*.
+    Built in the chapter *Four scales, one map*.
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int = 64) -> None:

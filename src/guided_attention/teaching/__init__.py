@@ -1,7 +1,9 @@
 """Checkers for the exercises of the book: each says whether an answer is right and, if not, what is wrong with it."""
 
 from guided_attention.teaching.ch01_data import *
+from guided_attention.teaching.ch02_four_scales import *
 from guided_attention.teaching.ch03_position_attention import *
+from guided_attention.teaching.ch04_channel_attention import *
 from guided_attention.teaching.ch07_training import *
 from guided_attention.teaching.ch08_evaluation import *
 from guided_attention.teaching.ch09_family import *
@@ -13,6 +15,7 @@ from guided_attention.teaching.ch14_steps import *
 from guided_attention.teaching.ch15_live import *
 from guided_attention.teaching.ch16_paper_and_code import *
 from guided_attention.teaching.ch17_whole_network import *
+from guided_attention.teaching.ch18_losses import *
 from guided_attention.teaching.feedback import Feedback
 
 __all__ = ["Feedback", *(name for name in dir() if name.startswith("check_"))]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from guided_attention.models.attention import PositionAttention
-from guided_attention.teaching.feedback import Feedback, checker, mistake
+from guided_attention.teaching.feedback import Feedback, checker, judge
 
 __all__ = ["check_coordinates", "check_one_pixel", "check_position_attention", "check_query_gradient"]
 
@@ -44,7 +44,7 @@ def _attention(attention: Callable[[Tensor, Tensor, Tensor], Tensor], q: Tensor,
         "This is the mean of all values, whoever asks: are q and k used at all?": v.mean(2, keepdim=True).expand_as(v),
     }
     praise = "Every asking position has weights that add up to 1, and fetches values of others."
-    verdict = _judge(attention(q, k, v), v @ right, mistakes, praise)
+    verdict = judge(attention(q, k, v), v @ right, mistakes, praise)
     if verdict and not attention(400 * q, k, v).isfinite().all():
         return Feedback(False, "Right for small logits, but exp overflows for large ones: torch.softmax does not.")
     return verdict
@@ -88,7 +88,7 @@ def _one_pixel(weights_of: Callable[..., Tensor], size: tuple[int, int], row: in
         }
         with _LargestResult() as watch:
             found = weights_of(module, x, row, col)
-        verdict = _judge(found, whole[..., j], mistakes, "One query, all keys: N numbers instead of N x N.")
+        verdict = judge(found, whole[..., j], mistakes, "One query, all keys: N numbers instead of N x N.")
     if verdict and watch.numbers >= n * n:
         return Feedback(
             False,
@@ -131,7 +131,7 @@ def _coordinates(add_place: Callable[[Tensor], Tensor], shape: tuple[int, ...]) 
         ),
     }
     praise = "Now a shuffled image is another image: two pixels of one grey no longer look the same."
-    return _judge(add_place(x), right, mistakes, praise)
+    return judge(add_place(x), right, mistakes, praise)
 
 
 @checker
@@ -170,7 +170,7 @@ def _query_gradient(query_gradient: Callable[..., Tensor], q: Tensor, k: Tensor,
         @ (weights * (from_value - (grad * out).sum())),
     }
     praise = "The map was never stored, and the gradient is exact: lse is all that has to be remembered."
-    return _judge(query_gradient(q, k, v, out, lse, grad), right, mistakes, praise)
+    return judge(query_gradient(q, k, v, out, lse, grad), right, mistakes, praise)
 
 
 class _LargestResult(TorchDispatchMode):
@@ -189,14 +189,3 @@ class _LargestResult(TorchDispatchMode):
 def _draw(*shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
     return tuple(torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
-
-
-def _judge(found: Tensor, right: Tensor, mistakes: Mapping[str, Tensor], praise: str) -> Feedback:
-    """Praise the right answer, or name the mistake whose result was found."""
-    if found.shape != right.shape:
-        otherwise = f"Expected the shape {tuple(right.shape)}, found {tuple(found.shape)}."
-    else:
-        apart = (found - right).abs().max()
-        otherwise = f"The shape is right, the numbers are not: they are off by up to {apart:.3g}."
-    why = mistake(found, right, mistakes, otherwise)
-    return Feedback(not why, why or praise)

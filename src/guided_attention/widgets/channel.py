@@ -43,7 +43,7 @@ class ChannelExplorer(AttentionExplorer):
 
     Notes
     -----
-    Used in the chapter *Position attention*.
+    Used in the chapter *Attention you can touch*.
     """
 
     _script = "channel"

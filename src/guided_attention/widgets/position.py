@@ -47,7 +47,7 @@ class PositionExplorer(AttentionExplorer):
 
     Notes
     -----
-    Used in the chapter *Position attention*.
+    Used in the chapter *Attention you can touch*.
     """
 
     _script = "position"
