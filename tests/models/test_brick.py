@@ -99,3 +99,12 @@ def test_old_weights_fit():
 def test_one_value_for_each_channel_is_refused_as_by_batch_norm():
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         ConvNormAct(3, 4)(torch.randn(1, 3, 1, 1))
+
+
+def test_a_slice_is_the_first_operations_with_the_same_weights():
+    layers, x = brick().double().eval(), image(2, 3, 5, 6)
+    first = layers[:2]
+    assert type(first) is nn.Sequential and first[0] is layers[0]
+    torch.testing.assert_close(first(x), layers[1](layers[0](x)))
+    torch.testing.assert_close(layers[-1:](first(x)), layers(x))
+    assert layers[-1] is layers[2]

@@ -36,6 +36,12 @@ class ConvNormAct(nn.Sequential):
         convolution = nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
         super().__init__(convolution, nn.BatchNorm2d(outputs), nn.PReLU())
 
+    def __getitem__(self, index: int | slice) -> nn.Module:
+        """Return a child, or for a slice an ordinary `nn.Sequential` of those children, which share their weights."""
+        if isinstance(index, slice):
+            return nn.Sequential(*list(self)[index])
+        return super().__getitem__(index)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the brick's features."""
         norm, act = self[1], self[2]

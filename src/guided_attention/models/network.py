@@ -120,8 +120,7 @@ class MultiScaleAttentionNet(nn.Module):
 
     Notes
     -----
-    Input (B, in_channels, H, W), H and W at least 32; output a `SegmentationOutput`. Built in the chapter *Training
-    the network*.
+    Input (B, in_channels, H, W), H and W at least 32; output a `SegmentationOutput`. Built in *The whole network*.
     """
 
     def __init__(

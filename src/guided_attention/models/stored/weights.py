@@ -124,6 +124,8 @@ def save_network(path: str | Path, model: nn.Module, spec: ModelSpec, *, half: b
     described = {**asdict(spec), "classes": spec.label_set.names, _DIGEST: digest(content)}
     if spec.label_set == CHAOS_LABELS:  # whose names are enough, as in older files
         del described["label_set"]
+    if not spec.channels:
+        del described["channels"]
     write_text(path.with_suffix(".json"), json.dumps(described, indent=2) + "\n")
     return write_bytes(path, content)
 
