@@ -104,7 +104,8 @@ def test_one_value_for_each_channel_is_refused_as_by_batch_norm():
 def test_a_slice_is_the_first_operations_with_the_same_weights():
     layers, x = brick().double().eval(), image(2, 3, 5, 6)
     first = layers[:2]
-    assert type(first) is nn.Sequential and first[0] is layers[0]
+    assert type(first) is nn.Sequential
+    assert first[0] is layers[0]
     torch.testing.assert_close(first(x), layers[1](layers[0](x)))
     torch.testing.assert_close(layers[-1:](first(x)), layers(x))
     assert layers[-1] is layers[2]

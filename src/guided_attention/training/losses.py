@@ -1,6 +1,6 @@
 """The objective, eq. 6 to 11 of the paper: one function for each equation.
 
-Built in the chapter *Training the network*.
+Built in the chapter *Losses that agree too early*.
 """
 
 from __future__ import annotations
