@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -81,8 +82,14 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path, html):
         (tmp_path / name).write_text(text)
     command = [sys.executable, "-u", "-m", "pipeline", "serve", "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # the pipeline is not installed
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as running:
+
+    def listen() -> None:  # a shell's background jobs, and so their children, ignore interrupts
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=listen
+    ) as running:
         address = running.stdout.readline().split()[0]
         assert get(address)[1].decode() == PAGE
-        running.send_signal(2)
+        running.send_signal(signal.SIGINT)
         assert running.wait(20) == 0
