@@ -129,9 +129,9 @@ class TestDescriptions:
     def test_both_versions_of_nnunet(self, tmp_path):
         names = {"background": 0, "liver": 1, "kidneys": 5, "spleen": 300}
         second = described(tmp_path, names, channel_names={"1": "T2", "0": "T1"}, file_ending=".nii.gz")
-        assert (second.label_set, second.channels, second.ending) == (GAPS, ("T1", "T2"), ".nii.gz")
+        assert (second.label_set, second.channels) == (GAPS, ("T1", "T2"))
         first = described(tmp_path, {str(i): name for name, i in names.items()}, modality={"0": "MRI"})
-        assert (first.label_set, first.channels, first.ending) == (GAPS, ("MRI",), "")
+        assert (first.label_set, first.channels) == (GAPS, ("MRI",))
 
     def test_numbers_written_as_text_a_missing_background_and_a_mark_of_windows(self, tmp_path):
         text = json.dumps({"labels": {"spleen": "2", "liver": 1}})

@@ -141,7 +141,11 @@ BAD_PAIRS = {
     "shape": (classes(0, "uint8", (5, 6, 3)), "label", "expected the image's shape"),
     "moved": (classes(0, "uint8", affine=AFFINE + np.eye(4, k=3)), "label", "a corner 1 mm elsewhere"),
     "class 9": (classes(9, "uint8"), "label", "expected the classes 0 background.*found 9 as well"),
-    "class 1.5": (classes(1.5, "float32"), "label", r"found 1\.5 as well"),
+    "class 1.5": (
+        classes(1.5, "float32"),
+        "label",
+        r"found 1\.5 as well \(values between two classes: a mask that was resampled",
+    ),
     "class -1": (classes(-1, "int16"), "label", "found -1 as well"),
     "class NaN": (classes(np.nan, "float32"), "label", "found nan as well"),
     "NaN": (greys(np.nan, "float32"), "image", "expected finite grey values.*120 voxels"),

@@ -181,6 +181,11 @@ class TestFit:
         with pytest.raises(SettingsError, match="validation needs"):
             fit(network(), TRAIN, [VALIDATION[0].with_labels(None)], SETTINGS, progress=False)
 
+    def test_needs_a_network_of_as_many_classes_as_the_volumes_have(self):
+        few = build_model("unet", channels=4, num_classes=3)
+        with pytest.raises(SettingsError, match=r"of 5 classes, background and liver.*; found one of 3\. Build"):
+            fit(few, TRAIN, VALIDATION, SETTINGS, progress=False)
+
 
 class TestResume:
     def test_goes_on_where_it_stopped(self, tmp_path):

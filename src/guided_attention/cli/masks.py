@@ -21,8 +21,6 @@ __all__ = ["find_masks", "match", "score_masks"]
 
 _IMAGES = ("_image", "_0000")
 _LABELS = ("_prediction", "_pred", "_mask", "_segmentation", "_seg", "_labels", "_label", "_gt")
-#: What the table shows; the file has all metrics.
-_SHOWN = ("dsc", "vs", "msd_mm", "nsd", "hd95_mm")
 
 
 def score_masks(
@@ -75,8 +73,8 @@ def score_masks(
             prediction = replace(read_nifti(found[subject], found[subject], own), subject=reference.subject)
             _check_place(prediction, reference, found[subject], wanted[subject])
             scores.append(replace(evaluate_subject(prediction, reference, tolerance=tolerance), subject=subject))
-    print(subject_table(scores, metrics=_SHOWN))
-    print(summary_table(summarise(scores), metrics=_SHOWN))
+    print(subject_table(scores))
+    print(summary_table(summarise(scores)))
     print(f"nsd: at a tolerance of {tolerance:g} mm; each voxel of a surface counts once")
     if ignored := [subject for subject in natural_order(found) if subject not in wanted]:
         print(f"without a reference, not scored: {', '.join(ignored)}")

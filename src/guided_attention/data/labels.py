@@ -31,6 +31,7 @@ _OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _MOST = 255
 #: Part of a class by which a label may miss an integer: scale factors and resampling round, half a class is a mistake.
 _NEARLY = 0.05
+_RESAMPLED = "(values between two classes: a mask that was resampled with interpolation? Take the nearest neighbour)"
 _HOW_TO_NAME = '(a labels.json in the folder names others: {"labels": {"background": 0, "prostate": 1}})'
 
 
@@ -113,7 +114,9 @@ class LabelSet:
         if not wrong.size:
             return ""
         listed = ", ".join(f"{v:g}" for v in wrong[:8]) + (", ..." if wrong.size > 8 else "")
-        return f"expected the classes 0 {self.names[0]}, {self}; found {listed} as well {_HOW_TO_NAME}"
+        expected = f"expected the classes 0 {self.names[0]}, {self}; found {listed} as well"
+        between = np.isfinite(found).all() and not near.all()
+        return f"{expected} {_RESAMPLED if between else _HOW_TO_NAME}"
 
     def to_classes(self, values: np.ndarray) -> np.ndarray:
         """Return the classes, uint8, of values of a file in which `complaint` finds nothing wrong."""

@@ -13,7 +13,10 @@ from guided_attention.errors import DataError
 from guided_attention.evaluation.measured import Measured
 from guided_attention.evaluation.scores import METRICS, SubjectScores
 
-__all__ = ["Statistic", "Summary", "subject_table", "summarise", "summary_table"]
+__all__ = ["SHOWN", "Statistic", "Summary", "subject_table", "summarise", "summary_table"]
+
+#: What tables on a screen show, because all metrics side by side are wider than one; records and files hold them all.
+SHOWN = ("dsc", "vs", "msd_mm", "nsd", "hd95_mm")
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,16 @@ def _statistic(values: Sequence[float], absent: int | None = None) -> Statistic:
     )
 
 
-def summary_table(summary: Summary, metrics: Sequence[str] = METRICS) -> str:
+def summary_table(summary: Summary, metrics: Sequence[str] = SHOWN) -> str:
     """Lay out a summary as a plain text table: one row per organ, mean and standard deviation per metric.
 
     A metric that a summary does not have, because it is older, has no column.
     """
     metrics = [metric for metric in metrics if all(metric in row for row in summary.values())]
     wide = _width(summary)
-    lines = [f"{'organ':<{wide}}" + "".join(f"{metric:>18}" for metric in metrics) + f"{'absent':>8}"]
+    lines = [f"{'organ':<{wide}}" + "".join(f"{metric:>16}" for metric in metrics) + f"{'absent':>8}"]
     for organ, row in summary.items():
-        cells = "".join(f"{s.mean:>10.3f} ±{_spread(s.std)}" for s in map(row.get, metrics))
+        cells = "".join(f"{s.mean:>8.3f} ±{_spread(s.std)}" for s in map(row.get, metrics))
         lines.append(f"{organ:<{wide}}{cells}{row['dsc'].absent:>8}")
     return "\n".join(lines)
 
@@ -107,7 +110,7 @@ def _width(organs: Iterable[str]) -> int:
 
 
 def subject_table(
-    scores: Iterable[SubjectScores], seen: Mapping[str, str] | None = None, metrics: Sequence[str] = METRICS
+    scores: Iterable[SubjectScores], seen: Mapping[str, str] | None = None, metrics: Sequence[str] = SHOWN
 ) -> str:
     """Lay out scores as a plain text table: one row per subject and organ; ``nan`` marks an organ absent from both.
 
@@ -115,10 +118,10 @@ def subject_table(
     """
     scores = tuple(scores)
     wide = _width(score.organ for subject in scores for score in subject.organs)
-    lines = [f"{'subject':<14}{'organ':<{wide}}" + "".join(f"{metric:>14}" for metric in metrics) + "  presence"]
+    lines = [f"{'subject':<14}{'organ':<{wide}}" + "".join(f"{metric:>11}" for metric in metrics) + "  presence"]
     for subject in scores:
         mark = f"  seen in {seen[subject.subject]}" if seen and subject.subject in seen else ""
         for score in subject.organs:
-            cells = "".join(f"{getattr(score, metric):>14.3f}" for metric in metrics)
+            cells = "".join(f"{getattr(score, metric):>11.3f}" for metric in metrics)
             lines.append(f"{subject.subject:<14}{score.organ:<{wide}}{cells}  {score.presence}{mark}")
     return "\n".join(lines)

@@ -69,7 +69,8 @@ def build_model(
     Returns
     -------
     nn.Module
-        Takes (B, in_channels, H, W) and returns a `SegmentationOutput`. Its attribute ``in_channels`` says how many.
+        Takes (B, in_channels, H, W) and returns a `SegmentationOutput`. Its attributes ``in_channels`` and
+        ``num_classes`` say how many.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def build_model(
                 f"model {name!r} has no option {option!r} ({why}). Leave it out; it has {', '.join(open_to_choice)}."
             )
     built = network(in_channels, num_classes, **{**options, **said})
-    built.in_channels = in_channels
+    built.in_channels, built.num_classes = in_channels, num_classes
     return built
 
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from guided_attention.data.digest import digests_of
 from guided_attention.data.slices import SliceDataset
-from guided_attention.data.volume import Volume, require_channels
+from guided_attention.data.volume import Volume
 from guided_attention.errors import NotFiniteError, OutOfTimeError, SettingsError
 from guided_attention.models.recompute import recomputing
 from guided_attention.progress import progress_bar
@@ -31,6 +31,7 @@ from guided_attention.training.kept import Kept
 from guided_attention.training.losses import objective
 from guided_attention.training.schedule import learning_rate
 from guided_attention.training.settings import FitSettings
+from guided_attention.training.trainable import require_trainable
 from guided_attention.training.validation import validate
 
 __all__ = ["fit", "seed_epoch"]
@@ -82,8 +83,8 @@ def fit(
     DataError
         If volumes have other channels than the network takes.
     SettingsError
-        If there is nothing to train on or to validate with, volumes label different organs, the network's weights
-        are not finite to begin with, or the devices do not exist.
+        If there is nothing to train on or to validate with, volumes label different organs or more than the
+        network tells apart, its weights are not finite to begin with, or the devices do not exist.
     CheckpointError
         If ``out_dir`` holds a run with other settings, subjects, images, labels or origin, or of another network, or
         its last checkpoint is damaged. (If the best one is, another takes its place, and a warning says which.)
@@ -92,16 +93,7 @@ def fit(
     OutOfTimeError
         If the time of ``where`` is over before the last epoch: the run goes on in another call.
     """
-    sets: dict[tuple[str, ...] | None, str] = {}
-    for name, volumes in (("train", train), ("validation", validation)):
-        sets |= {None if v.labels is None else v.label_set.names: v.subject for v in volumes}
-        if not volumes or None in sets:
-            raise SettingsError(f"fit: {name} needs one or more volumes, all with labels.")
-        first = next(iter(volumes))
-        require_channels(first, getattr(model, "in_channels", first.channels), "the network takes")
-    if len(sets) > 1:
-        said = "; ".join(f"{subject!r} has {', '.join(names[1:])}" for names, subject in sets.items())
-        raise SettingsError(f"fit: expected volumes that label the same organs in the same order, found {said}.")
+    require_trainable(model, train, validation)
     if where.until is not None and out_dir is None:
         raise SettingsError("fit: until needs out_dir: without checkpoints nothing would be left to go on from.")
     fabric = prepare(where, settings.precision)

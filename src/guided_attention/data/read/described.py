@@ -32,15 +32,12 @@ class Description:
         Names that are CHAOS's five, with whatever ids, are that set in its own order; other sets go by their ids.
     channels : tuple of str
         Names of the image channels (``channel_names``, or ``modality``), in order; empty where they are not given.
-    ending : str
-        ``file_ending``; empty where it is not given.
     files : tuple of Path
         What was read.
     """
 
     label_set: LabelSet = CHAOS_LABELS
     channels: tuple[str, ...] = ()
-    ending: str = ""
     files: tuple[Path, ...] = ()
 
 
@@ -63,8 +60,7 @@ def describe_folder(folder: str | Path) -> Description:
     if not isinstance(channels, dict) or not all(number.isdecimal() for number in channels):
         raise DataError(f'{theirs}: expected channel_names like {{"0": "MRI"}}, found {channels!r}.')
     names = tuple(str(channels[number]) for number in sorted(channels, key=int))
-    ending = str(content.get(theirs, {}).get("file_ending", ""))
-    return Description(_label_set(path, content[path]), names, ending, tuple(content))
+    return Description(_label_set(path, content[path]), names, tuple(content))
 
 
 def describe_labels(path: str | Path) -> Description:
