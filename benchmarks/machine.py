@@ -11,13 +11,14 @@ import torch
 
 from benchmarks.case import Job, Work
 
-#: Rows of the matrices, and bytes of the array that is copied.
-SIZES = {False: (2048, 2**28), True: (512, 2**24)}
+#: Rows of the matrices, and bytes of the array that is copied: large enough that starting the operation takes no time.
+SIZES = {("cpu", False): (2048, 2**28), ("cuda", False): (8192, 2**31)}
+SIZES |= {(device, True): (512, 2**24) for device in ("cpu", "cuda")}
 
 
 def prepare_peaks(job: Job, size: int | None) -> Work:
     """Measure the peaks anew at each repetition."""
-    rows, length = SIZES[job.quick]
+    rows, length = SIZES[job.device, job.quick]
     pairs = {
         name: torch.randn(2, rows, rows, device=job.device).to(dtype)
         for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
