@@ -238,4 +238,6 @@ class TestReport:
 def test_the_committed_records_make_a_table(folder):
     found = load_results(RESULTS, folder)
     rows = [row for row in table_one(found).rows if row[1:3] == ("MS-Dual-Guided", "measured")]
-    assert all("±" in cell for row in rows for cell in row[3:8])
+    recorded = (RESULTS / folder / "ms-dual-guided").is_dir()  # a folder may hold one network alone
+    assert rows
+    assert all(("±" in cell) == recorded for row in rows for cell in row[3:8])
