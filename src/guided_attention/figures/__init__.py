@@ -9,7 +9,7 @@ from guided_attention.figures.attention import show_attention
 from guided_attention.figures.boxes import show_boxes
 from guided_attention.figures.convergence import show_convergence
 from guided_attention.figures.curves import show_curves
-from guided_attention.figures.diagrams import show_dual, show_network, show_scale
+from guided_attention.figures.diagrams import show_dual, show_loop, show_network, show_scale
 from guided_attention.figures.failures import KIND_COLOURS, failure_legend, show_failures
 from guided_attention.figures.growth import show_growth
 from guided_attention.figures.members import show_members
@@ -35,8 +35,9 @@ __all__ = [
     "show_design",
     "show_dual",
     "show_errors",
-    "show_growth",
     "show_failures",
+    "show_growth",
+    "show_loop",
     "show_map",
     "show_members",
     "show_network",

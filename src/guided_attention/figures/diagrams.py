@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["show_dual", "show_network", "show_scale"]
+__all__ = ["show_dual", "show_loop", "show_network", "show_scale"]
 
 _DATA, _WORK = "#E8F1F8", "#FFF3DC"
 
@@ -37,6 +37,35 @@ def show_network() -> Figure:
     box(ax, 10.0, 4.5, "$F_{MS}$", _DATA, width=1.2, height=2.2)
     ax.text(7.4, 0.2, "prediction from $F'_s$", ha="center", fontsize=9)
     ax.text(16.5, 0.2, "prediction from $A_s$", ha="center", fontsize=9)
+    return figure
+
+
+def show_loop() -> Figure:
+    """Draw the training loop: the circle of steps, and around it the circle of epochs (chapter *Write the loop*)."""
+    from matplotlib import pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
+    canvas(ax, 21.6, 8.2)
+    for x, y, text, colour in (
+        (2.2, 5.2, "next batch", _DATA),
+        (6.4, 5.2, "objective", _WORK),
+        (6.4, 2.4, "gradients", _DATA),
+        (2.2, 2.4, "step of Adam", _WORK),
+    ):
+        box(ax, x, y, text, colour, width=2.7)
+    for start, end in (((3.6, 5.2), (5.0, 5.2)), ((6.4, 4.6), (6.4, 3.0)), ((5.0, 2.4), (3.6, 2.4))):
+        arrow(ax, start, end)
+    arrow(ax, (2.2, 3.0), (2.2, 4.6))
+    ax.text(4.3, 3.8, "an epoch of steps", ha="center", va="center", fontsize=9)
+    box(ax, 10.8, 3.8, "validation", _WORK, width=2.6)
+    arrow(ax, (7.9, 3.8), (9.4, 3.8))
+    for y, text in ((5.2, "better than ever:\nkeep the weights"), (2.4, "too long no better:\nhalve the rate")):
+        box(ax, 15.3, y, text, _WORK, width=4.1, height=1.5)
+        arrow(ax, (12.2, 3.8), (13.2, y))
+        arrow(ax, (17.4, y), (18.6, 3.8 + 0.2 * (y - 3.8)))
+    box(ax, 20.0, 3.8, "next epoch", _DATA, width=2.6)
+    ax.plot([20.0, 20.0, 2.2], [4.4, 7.3, 7.3], color="0.35", lw=1)
+    arrow(ax, (2.2, 7.3), (2.2, 5.8))
     return figure
 
 

@@ -21,6 +21,7 @@ from guided_attention.teaching.ch18_losses import *
 from guided_attention.teaching.ch19_fast import *
 from guided_attention.teaching.ch21_own_volumes import *
 from guided_attention.teaching.ch22_first_segmenter import *
+from guided_attention.teaching.ch23_loop import *
 from guided_attention.teaching.feedback import Feedback
 
 __all__ = ["Feedback", *(name for name in dir() if name.startswith("check_"))]

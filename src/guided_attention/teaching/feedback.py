@@ -97,9 +97,9 @@ def checker(check: Callable[[Callable[..., Any]], Feedback]) -> Callable[[Callab
 
     The kind is what the type of the checker's argument says: numbers (``float``, ``int``, tuples of them; a tensor or
     array without dimensions counts), ``np.ndarray``, ``Tensor`` (handed on in float64), ``nn.Module`` (to be filled
-    and run, see `module_result`), names (any collection of ``str``), or ``object``, where an answer works in place. An
-    empty function, a result of another kind and an error inside the reader's function become a `Feedback` that says
-    which. So all cells of a notebook run before anything is written in them.
+    and run, see `module_result`), ``dict``, names (any collection of ``str``), or ``object``, where an answer
+    works in place. An empty function, a result of another kind and an error inside the reader's function become a
+    `Feedback` that says which. So all cells of a notebook run before anything is written in them.
     """
     (wanted,) = (get_args(hint)[-1] for name, hint in get_type_hints(check).items() if name != "return")
 
@@ -161,6 +161,10 @@ def _of_kind(wanted: Any, found: Any, name: str) -> Any:
         words = "a tensor"
         if isinstance(found, Tensor):
             return found.detach().cpu().double()
+    elif kind is dict:
+        words = "a dictionary"
+        if isinstance(found, dict):
+            return found
     elif kind is nn.Module:
         words = "a torch.nn.Module"
         if isinstance(found, nn.Module):
