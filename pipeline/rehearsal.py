@@ -24,10 +24,10 @@ from pipeline.rehearsal_room import Room, base_environment, origin, replaced, va
 __all__ = ["TRAINING", "Rehearsed", "refuse_problems", "rehearse", "table"]
 
 #: Chapters that train for minutes.
-TRAINING = ("07_training", "08_evaluation")
+TRAINING = ("11_training", "12_evaluation")
 
 #: The chapter in whose room the widgets are also driven in a browser: it brings weights and the browser's runtime.
-ALIVE = "15_live"
+ALIVE = "21_live"
 
 _CHANGE = """\
 import json

@@ -87,7 +87,7 @@ def test_pages_with_widgets_are_small(show, page):
 def test_report_and_chapters_have_one_source():
     """The digest that `guided-attention report` prints is the one on the pages of the result chapters."""
     digest = report_digest(load_results(ROOT / "results", "phantom-t1dual-in"))
-    for chapter in ("10_ablation", "11_state_of_the_art"):
+    for chapter in ("14_ablation", "15_state_of_the_art"):
         notebook = json.loads((ROOT / "_build" / "stage" / "chapters" / f"{chapter}.ipynb").read_text())
         assert digest in json.dumps(notebook["cells"])
         assert digest in (HTML / "chapters" / f"{chapter}.html").read_text(encoding="utf-8")

@@ -57,7 +57,7 @@ def test_the_explorer_opens_on_organs_and_answers_to_click_and_key(show, screen)
 def test_the_buttons_lead_where_they_say(show):
     page = opened(show, **SCREENS[0])
     assert page.get_by_role("link", name="Open in Colab").get_attribute("href") == Book(ROOT).colab(
-        "03_position_attention"
+        "04_position_attention"
     )
     page.get_by_role("link", name="Start reading").click()
     page.wait_for_url("**/chapters/01_data.html")

@@ -333,6 +333,11 @@ def test_equations_have_the_numbers_of_the_paper_where_they_stand_and_where_they
             assert words.split()[-1] == label, f"{page}: {words}"
 
 
+def test_chapters_are_numbered_without_gaps_in_the_order_in_which_they_are_read():
+    assert [stem.split("_")[0] for stem in CHAPTERS] == [f"{n:02d}" for n in range(1, len(CHAPTERS) + 1)]
+    assert {path.stem for path in (ROOT / "chapters").glob("*.md")} == set(CHAPTERS)
+
+
 def test_one_chapter_trains_a_whole_network_the_others_only_if_asked():
     unasked = []
     for stem in CHAPTERS:
@@ -343,7 +348,7 @@ def test_one_chapter_trains_a_whole_network_the_others_only_if_asked():
         assert guarded <= {"train"}
         if guarded:
             assert "train = False" in [ast.unparse(node) for node in statements]
-    assert unasked == ["07_training"]
+    assert unasked == ["11_training"]
 
 
 @pytest.mark.parametrize("page", BOOK.pages)
