@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="data, chapters, pages, checks")
-    build.add_argument("--jobs", type=int, help="chapters to run side by side (default 1)")
+    build.add_argument("--jobs", type=int, help="chapters to run side by side (default 2)")
     serve = commands.add_parser("serve", help="show the pages of the last build on this machine")
     serve.add_argument("--port", type=int, default=8000)
     slides = commands.add_parser("slides", help="execute the decks of slides/ and write them to _build/html/slides")

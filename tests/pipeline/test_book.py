@@ -5,11 +5,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import nbformat
 import pytest
 
-from pipeline import build
+from pipeline import build, chapters
 from pipeline.__main__ import main
 from pipeline.chapters import execute_chapters, fingerprint
 from pipeline.execute import Cost, execute_chapter
@@ -115,6 +116,28 @@ def test_all_chapters_run_before_a_failure_is_reported(tmp_path):
     book = small_book(tmp_path / "small", "raise ValueError('wrong sign')")
     with pytest.raises(BookError, match=r"(?s)wrong sign.*1 of 1 chapters failed"):
         execute_chapters(book)
+
+
+def test_two_run_side_by_side_but_what_goes_on_with_a_training_waits_for_it(monkeypatch):
+    began, ended, another_ended = [], [], threading.Event()
+
+    def run(book, name, preset, threads):
+        began.append((name, threads, list(ended)))
+        if name == "11_training":
+            assert another_ended.wait(10)  # so something else ran meanwhile
+        else:
+            another_ended.set()
+        ended.append(name)
+
+    monkeypatch.setattr(chapters, "_run", run)
+    monkeypatch.setattr(chapters.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    book = Book(ROOT)
+    chapters._execute(book, book.chapters, "chapters", "quick", None)
+    assert sorted(ended) == sorted(book.chapters)
+    assert {threads for _, threads, _ in began} == {4}
+    before = {name: done for name, _, done in began}
+    assert before["11_training"] == []  # the longest is first
+    assert "11_training" in before["12_evaluation"]
 
 
 def test_a_fingerprint_changes_with_text_preset_and_package(book):
