@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline.execute import Cost
 from pipeline.layout import Book, BookError
 
-__all__ = ["execute_chapters", "execute_decks", "fingerprint", "read_cost"]
+__all__ = ["execute_chapters", "execute_decks", "fingerprint", "processors", "read_cost"]
 
 _PIPELINE = Path(__file__).resolve().parent
 
@@ -67,16 +67,20 @@ def execute_decks(book: Book, preset: str = "quick", jobs: int | None = None) ->
 
 
 def _execute(book: Book, names: tuple[str, ...], kind: str, preset: str, jobs: int | None) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = jobs or min(2, cores)
+    jobs = jobs or min(2, processors())
 
     def run(queue: list[str]) -> list[str | None]:
-        return [_run(book, name, preset, max(1, cores // jobs)) for name in queue]
+        return [_run(book, name, preset, max(1, processors() // jobs)) for name in queue]
 
     with ThreadPoolExecutor(jobs) as pool:
         failures = [text for queue in pool.map(run, _queues(book, names)) for text in queue if text]
     if failures:
         raise BookError("\n\n".join([*failures, f"{len(failures)} of {len(names)} {kind} failed."]))
+
+
+def processors() -> int:
+    """Return how many processors this process may use: side by side, each job gets its share of as many threads."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _queues(book: Book, names: tuple[str, ...]) -> list[list[str]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from guided_attention.files import write_text
+from pipeline.chapters import processors
 from pipeline.layout import Book, BookError
 from pipeline.rehearsal_browser import CHANGES, living
 from pipeline.rehearsal_room import Room, base_environment, origin, replaced, variables
@@ -80,8 +81,10 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
     python : str, optional
         Interpreter as Colab's; default this one.
     jobs : int
-        How many at a time.
+        How many at a time, each with its share of the processors: kernels that all take every processor wait for each
+        other at each sum, and take ten times as long.
     """
+    threads = {} if jobs == 1 else {"OMP_NUM_THREADS": str(max(1, processors() // jobs))}
     folder = book.build / "colab"
     start = time.perf_counter()
     base = base_environment(book, python)
@@ -95,7 +98,8 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
             async def one(stem: str) -> Rehearsed:
                 async with free:
                     room = Room.over(base, Path(rooms) / stem)
-                    found = await _run(book, stem, room, variables(book, room, answer, folder / "pip"))
+                    environment = variables(book, room, answer, folder / "pip") | threads
+                    found = await _run(book, stem, room, environment)
                     gone = tuple(f"replaced {what}" for what in replaced(base, room))
                     done = Rehearsed(*found[:-1], (*found[-1], *gone))
                     print(f"{stem}: {done.whole:.0f} s", *done.problems, sep="\n  ", flush=True)
