@@ -158,6 +158,32 @@ def test_painting_changes_slice_answer_and_pictures(show, live, network):
         assert (undone["image"], undone["changed"], undone["differing"]) == (before["image"], 0, 0), tool
 
 
+def test_what_a_position_attends_to_is_erased_and_as_much_elsewhere(show, live, network):
+    page = show(live)
+    before = load(page)
+    first = np.array(before["image"], np.float32).reshape(WHOLE)
+    row = np.array(before["row"])
+    side = round(len(row) ** 0.5)
+    count = round(len(row) / 10)
+    loudest = np.zeros(len(row), bool)
+    loudest[np.lexsort((np.arange(len(row)), -row))[:count]] = True
+    expected = loudest.reshape(side, side).repeat(WHOLE[0] // side, 0).repeat(WHOLE[1] // side, 1)
+    for act in ("loudest", "elsewhere"):
+        page.click(f'[data-act="{act}"]')
+        after = wait(page)
+        image = np.array(after["image"], np.float32).reshape(WHOLE)
+        black = image == first.min()
+        if act == "loudest":
+            np.testing.assert_array_equal(image, np.where(expected, first.min(), first))
+        else:
+            assert (image[expected] == first[expected]).all()  # others, and as many of them
+            assert black[~expected].sum() >= expected.sum() > 0
+        answer = logits_of(network, torch.from_numpy(image)[None, None]).numpy()
+        np.testing.assert_allclose(logits(after), answer, atol=1e-3)
+        page.click('[data-act="undo"]')
+        assert wait(page)["image"] == before["image"]
+
+
 def test_keys_paint_too_and_reset_takes_everything_back(show, live):
     page = show(live)
     before = load(page)

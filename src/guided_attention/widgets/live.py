@@ -42,6 +42,9 @@ TOOLS = ("look", "erase", "brighten", "darken", "draw")
 class LiveNetwork(GuidedWidget):
     """Paint on a slice, or open one of your own, and see segmentation and attention of the network change.
 
+    Two buttons erase the tenth of the slice that the chosen position attends to most, or as much elsewhere (chapter
+    *Does the map explain?*).
+
     Made by `from_weights` or `from_model`. The network runs in the browser, by ONNX Runtime Web on one thread; nothing
     leaves it. On a page the network is fetched when the reader asks for it; in a notebook the kernel hands it over.
 

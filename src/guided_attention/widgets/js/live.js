@@ -7,6 +7,7 @@ import { announcer, button, change, clamp, closing, digits, follow, frame, h, ra
 import { LoadProblem } from "./engine.js";
 import { currentMap, mapChoices } from "./explorer.js";
 import { readFile, toInput } from "./intake.js";
+import { knockedOut } from "./knock.js";
 import { LivePictures } from "./livepictures.js";
 import { Runner } from "./runner.js";
 import { Tally } from "./tally.js";
@@ -58,7 +59,7 @@ function fileChooser(open) {
 }
 
 class Controls {
-  constructor(model, data, { back, open }) {
+  constructor(model, data, { back, open, knock }) {
     this.slices = radios(model, "slice", "Slice", [...data.slices.map(({ name }, i) => [i, name]), [OWN, "your own"]]);
     this.own = this.slices.querySelector(`input[value="${OWN}"]`).closest("label");
     this.maps = mapChoices(model, data);
@@ -66,15 +67,18 @@ class Controls {
     this.grey = slider(model, "grey", "Grey of the pen", { min: 0, max: 1, step: 0.05, words: (value) => digits(value, 2) });
     this.painters = [radios(model, "tool", "Tool", TOOLS), this.brush, this.grey];
     this.ways = ["Undo", "Reset"].map((name) => button(name, () => back(name.toLowerCase()), { "data-act": name.toLowerCase() }));
+    this.knocks = [["Erase what it attends to", "loudest"], ["Erase as much elsewhere", "elsewhere"]]
+      .map(([name, which]) => button(name, () => knock(which === "loudest"), { "data-act": which }));
     const chooser = fileChooser(open);
     const opener = button("Open your own picture or DICOM slice", () => chooser.click(), { "data-act": "open" });
     this.views = h("div", { class: "ga-controls" }, this.slices, ...this.maps);
-    this.tools = [this.painters, [...this.ways, opener, chooser]].map((parts) => h("div", { class: "ga-controls" }, ...parts));
+    this.tools = [this.painters, [...this.knocks, ...this.ways, opener, chooser]].map((parts) => h("div", { class: "ga-controls" }, ...parts));
     for (const part of [this.own, ...this.tools]) part.hidden = true;
   }
 
-  show({ changed, painting, tool }) {
+  show({ changed, painting, tool, attends }) {
     for (const way of this.ways) way.disabled = !changed;
+    for (const knock of this.knocks) knock.disabled = !attends;
     this.brush.hidden = !painting;
     this.grey.hidden = tool !== "draw";
   }
@@ -93,7 +97,9 @@ class Live {
     this.runner = new Runner(model, this);
     this.tally = new Tally(data);
     this.notice = new Notice(this.runner.total, () => this.load());
-    this.controls = new Controls(model, data, { back: (way) => this.back(way), open: (file) => this.open(file) });
+    this.controls = new Controls(model, data, {
+      back: (way) => this.back(way), open: (file) => this.open(file), knock: (loudest) => this.knock(loudest),
+    });
     this.pictures = new LivePictures(data, () => this.now(), {
       pick: (pixel, how) => this.pick(pixel, how), move: (rows, columns) => this.move(rows, columns), press: () => this.press(),
     });
@@ -155,6 +161,14 @@ class Live {
 
   back(way) {
     this.present().sheet[way]();
+    this.show();
+    this.runner.run();
+  }
+
+  // Take away a tenth of the picture: what the chosen position attends to most, or anything else.
+  knock(loudest) {
+    const { grid } = currentMap(this.model, this.data);
+    this.present().sheet.black(knockedOut(this.row, this.size, grid, loudest));
     this.show();
     this.runner.run();
   }
@@ -245,7 +259,7 @@ class Live {
     this.row = this.attention();
     this.pictures.draw();
     this.tally.show(this.present(), { position: model.get("position"), milliseconds: this.runner.milliseconds, row: this.row });
-    this.controls.show({ changed: this.present().sheet.steps.length > 0, painting, tool: model.get("tool") });
+    this.controls.show({ changed: this.present().sheet.steps.length > 0, painting, tool: model.get("tool"), attends: this.row !== null });
     this.root.classList.toggle("ga-live-own", model.get("slice") === OWN); // nobody knows the sides of a foreign picture
   }
 

@@ -50,6 +50,17 @@ export class Sheet {
     }
   }
 
+  // Paint blocks [top, left, height, width] black, as one stroke.
+  black(blocks) {
+    this.begin();
+    for (const [top, left, height, width] of blocks) {
+      for (let r = top; r < top + height; r += 1) {
+        this.values.fill(this.window[0], r * this.columns + left, r * this.columns + left + width);
+      }
+    }
+    this.stroke = null;
+  }
+
   undo() {
     if (this.steps.length) this.values = this.steps.pop();
     this.stroke = null;
