@@ -23,6 +23,8 @@ from guided_attention.teaching.ch20_steps import *
 from guided_attention.teaching.ch21_live import *
 from guided_attention.teaching.ch22_own_volumes import *
 from guided_attention.teaching.ch24_explain import *
+from guided_attention.teaching.ch25_scaling import *
+from guided_attention.teaching.ch26_gpu import *
 from guided_attention.teaching.feedback import Feedback
 
 __all__ = ["Feedback", *(name for name in dir() if name.startswith("check_"))]
