@@ -45,7 +45,7 @@ def explorer() -> str:
         ":::{div} landing-caption\n"
         f"The page opens on the view with most to show, which is no typical one: {_spoken(asks)} asks, and the four "
         f"organs, which cover {organs.mean():.0%} of the slice, get {share:.0%} of its attention. "
-        "[Attention you can touch](../chapters/19_touch.md) lets you see all views, because the dull ones count as "
+        "[Attention you can touch](../chapters/21_touch.md) lets you see all views, because the dull ones count as "
         "well.\n:::"
     )
 

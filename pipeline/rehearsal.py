@@ -28,7 +28,7 @@ __all__ = ["TRAINING", "Rehearsed", "refuse_problems", "rehearse", "table"]
 TRAINING = ("11_training", "12_evaluation")
 
 #: The chapter in whose room the widgets are also driven in a browser: it brings weights and the browser's runtime.
-ALIVE = "21_live"
+ALIVE = "23_live"
 
 _CHANGE = """\
 import json

@@ -85,7 +85,7 @@ def chosen_slice():
 def test_rows_on_the_page_are_pytorchs_at_ten_positions_of_every_scale(show):
     network, spec = load_pretrained("ms-dual-guided")
     slice_, size = chosen_slice(), spec.inputs.size
-    page = visit(show, "chapters/19_touch")
+    page = visit(show, "chapters/21_touch")
     widget = page.locator('section.ga[data-widget="position"]').first
     widget.locator('[data-trait="network"] input[value="guided"]').check()
     rng = np.random.default_rng(1)
@@ -101,7 +101,7 @@ def test_rows_on_the_page_are_pytorchs_at_ten_positions_of_every_scale(show):
 
 def test_the_network_on_the_page_answers_as_pytorch_and_minds_the_brush(show):
     network, spec = load_pretrained("ms-dual-guided")
-    page = visit(show, "chapters/21_live")
+    page = visit(show, "chapters/23_live")
     widget, size = page.locator('section.ga[data-widget="live"]'), spec.inputs.size
     answered = "() => { const it = document.querySelector('section.ga[data-widget=live]').inspect(); return %s; }"
     widget.locator('[data-act="load"]').click()

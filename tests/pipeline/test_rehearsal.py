@@ -125,11 +125,11 @@ def test_a_widget_whose_change_does_not_arrive_is_named():
 
 def test_a_failed_notebook_fails_the_command_and_is_in_the_table():
     gone = ("replaced numpy 2 -> 3",)
-    results = [Rehearsed("01_data", 20.4, 61.0, 1, ()), Rehearsed("19_touch", None, 30.0, 0, gone)]
+    results = [Rehearsed("01_data", 20.4, 61.0, 1, ()), Rehearsed("21_touch", None, 30.0, 0, gone)]
     rows = table(results).splitlines()[2:]
-    assert rows == ["| 01_data | 20 | 61 | 1 | passed |", "| 19_touch |  | 30 |  | failed |"]
+    assert rows == ["| 01_data | 20 | 61 | 1 | passed |", "| 21_touch |  | 30 |  | failed |"]
     refuse_problems(results[:1])
-    with pytest.raises(BookError, match="19_touch: replaced numpy 2 -> 3"):
+    with pytest.raises(BookError, match="21_touch: replaced numpy 2 -> 3"):
         refuse_problems(results)
 
 

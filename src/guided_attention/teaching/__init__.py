@@ -18,13 +18,13 @@ from guided_attention.teaching.ch15_state_of_the_art import *
 from guided_attention.teaching.ch16_masks import *
 from guided_attention.teaching.ch17_paper_and_code import *
 from guided_attention.teaching.ch18_fast import *
-from guided_attention.teaching.ch19_touch import *
-from guided_attention.teaching.ch20_steps import *
-from guided_attention.teaching.ch21_live import *
-from guided_attention.teaching.ch22_own_volumes import *
+from guided_attention.teaching.ch19_gpu import *
+from guided_attention.teaching.ch20_scaling import *
+from guided_attention.teaching.ch21_touch import *
+from guided_attention.teaching.ch22_steps import *
+from guided_attention.teaching.ch23_live import *
 from guided_attention.teaching.ch24_explain import *
-from guided_attention.teaching.ch25_scaling import *
-from guided_attention.teaching.ch26_gpu import *
+from guided_attention.teaching.ch25_own_volumes import *
 from guided_attention.teaching.feedback import Feedback
 
 __all__ = ["Feedback", *(name for name in dir() if name.startswith("check_"))]

@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of `chapters/20_steps.md`."""
+"""Right and wrong answers to the exercises of `chapters/22_steps.md`."""
 
 import numpy as np
 

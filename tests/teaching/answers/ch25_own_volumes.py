@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of `chapters/22_own_volumes.md`."""
+"""Right and wrong answers to the exercises of `chapters/25_own_volumes.md`."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of `chapters/26_gpu.md`."""
+"""Right and wrong answers to the exercises of `chapters/19_gpu.md`."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of `chapters/25_scaling.md`."""
+"""Right and wrong answers to the exercises of `chapters/20_scaling.md`."""
 
 import heapq
 

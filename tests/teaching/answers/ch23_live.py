@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of `chapters/21_live.md`."""
+"""Right and wrong answers to the exercises of `chapters/23_live.md`."""
 
 import math
 

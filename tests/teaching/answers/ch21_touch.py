@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of `chapters/19_touch.md`."""
+"""Right and wrong answers to the exercises of `chapters/21_touch.md`."""
 
 import numpy as np
 
