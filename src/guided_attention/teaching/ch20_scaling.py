@@ -96,7 +96,7 @@ def check_gain(gain: Callable[[float, float, float, int], float]) -> Feedback:
         known = {
             "This leaves the talking out.": float(devices),
             "All devices compute side by side: divide the work among them.": compute / (compute + talking),
-            "In a ring each sends 2 (W - 1) / W of the gradients, not all of them once.": compute
+            "In a ring each sends 2 (P - 1) / P of the gradients, not all of them once.": compute
             / (compute / devices + sent),
             "Both ways count: to add up and to hand out.": compute / (compute / devices + talking / 2),
             "This is the time of a step; asked is how many times as fast it is.": compute / devices + talking,

@@ -48,7 +48,7 @@ ANSWERS = {
             (lambda g, a, b, r: plan(g, a**2 + b**2 + 2 * r * a * b), "is subtracted"),
             (lambda g, a, b, r: plan(g, a**2 + b**2 - r * a * b), "counts twice"),
             (lambda g, a, b, r: plan(g, (a - b) ** 2), "unless r = 1"),
-            (lambda g, a, b, r: plan(g, math.sqrt(a**2 + b**2 - 2 * r * a * b)), "squares s_d"),
+            (lambda g, a, b, r: plan(g, math.sqrt(a**2 + b**2 - 2 * r * a * b)), "squares sigma_d"),
             (lambda g, a, b, r: math.ceil(1.96**2 * (a**2 + b**2 - 2 * r * a * b) / g**2), "every second attempt"),
             (lambda g, a, b, r: math.ceil(2.8 * math.sqrt(a**2 + b**2 - 2 * r * a * b) / g), "bracket is squared"),
             (lambda g, a, b, r: 2.8**2 * (a**2 + b**2 - 2 * r * a * b) / g**2, "round up"),

@@ -23,13 +23,13 @@ FAT_SHIFT_HZ = 3.4e-6 * 63.87e6
 def spoiled_gradient_echo(pd, t1, tr, flip, te, t2star):
     r"""Steady-state signal of a spoiled gradient echo (Ernst and Anderson, Rev. Sci. Instrum. 37, 1966).
 
-    .. math:: S = \rho \, \sin\alpha \, \frac{1 - E_1}{1 - E_1 \cos\alpha} \, e^{-TE/T_2^*},
-        \qquad E_1 = e^{-TR/T_1}
+    .. math:: I = PD \, \sin\vartheta \, \frac{1 - u}{1 - u \cos\vartheta} \, e^{-TE/T_2^*},
+        \qquad u = e^{-TR/T_1}
 
     Parameters
     ----------
     pd : array_like
-        Proton density :math:`\rho`, relative to water.
+        Proton density :math:`PD`, relative to water.
     t1, tr, te, t2star : array_like
         Longitudinal relaxation time, repetition time, echo time and effective transverse relaxation time, ms.
     flip : array_like
@@ -48,12 +48,12 @@ def spoiled_gradient_echo(pd, t1, tr, flip, te, t2star):
 def spin_echo(pd, t1, t2, tr, te):
     r"""Signal of a 90-180 degree spin echo with TE much shorter than TR.
 
-    .. math:: S = \rho \, (1 - e^{-TR/T_1}) \, e^{-TE/T_2}
+    .. math:: I = PD \, (1 - e^{-TR/T_1}) \, e^{-TE/T_2}
 
     Parameters
     ----------
     pd : array_like
-        Proton density :math:`\rho`, relative to water.
+        Proton density :math:`PD`, relative to water.
     t1, t2, tr, te : array_like
         Longitudinal and transverse relaxation time, repetition time and (effective) echo time, ms.
 
