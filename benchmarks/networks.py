@@ -40,15 +40,15 @@ def settings(quick: bool, device: str) -> dict[str, str | int | float | bool]:
     return {"network": NAME, "pixels": PIXELS[quick], **{k: str(v) for k, v in WIDTHS[quick].options().items()}}
 
 
-def network_of(job: Job) -> nn.Module:
+def network_of(job: Job, widths: Widths | None = None, lam: float = 0.1) -> nn.Module:
     """The contender's network; all have the same weights, and a lambda that is not 0: nothing may be skipped."""
     torch.manual_seed(0)
-    widths = WIDTHS[job.quick]
+    widths = widths or WIDTHS[job.quick]
     network = build_model(NAME, **widths.options())
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith(".lam"):
-                parameter.fill_(0.1)
+                parameter.fill_(lam)
     if job.contender.startswith(LITERAL):
         literal = LiteralNetwork(widths, len(CLASSES))
         literal.load_state_dict(network.state_dict())
@@ -76,20 +76,27 @@ def precision(job: Job) -> str:
 
 def step_of(job: Job) -> Callable[[Tensor, Tensor], Any]:
     """A training step of the contender, as a function of images and labels; the package's is that of `fit`."""
-    network, literal = network_of(job).train(), job.contender == LITERAL
+    return training_of(job)[1]
+
+
+def training_of(
+    job: Job, widths: Widths | None = None, lam: float = 0.1
+) -> tuple[nn.Module, Callable[[Tensor, Tensor], Any]]:
+    """The contender's network in training mode, and its step."""
+    network, literal = network_of(job, widths, lam).train(), job.contender == LITERAL
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, (0.9, 0.99), fused=not literal)  # as `fit` makes it
     if literal:
-        return lambda image, labels: literal_step(network, optimizer, image, labels)
+        return network, lambda image, labels: literal_step(network, optimizer, image, labels)
     fabric = prepare(Where(job.device), PRECISIONS[job.contender])
-    network, optimizer = fabric.setup(network, optimizer)
+    prepared, optimizer = fabric.setup(network, optimizer)
 
     def step(image: Tensor, labels: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss = objective(network(image), labels)
+        loss = objective(prepared(image), labels)
         fabric.backward(loss.total)
         optimizer.step()
 
-    return step
+    return network, step
 
 
 def prepare_step(job: Job, size: int | None) -> Work:

@@ -59,7 +59,7 @@ def check_subjects_needed(subjects_needed: Callable[[float, float, float, float]
         if math.isclose(found, exact, rel_tol=1e-3) or found == math.floor(exact):
             return Feedback(False, f"{call}: whole subjects, and enough of them: round up.")
         wrong = {
-            a**2 + b**2: "the networks share their subjects; the correlation takes -2 r sigma_a sigma_b off the variance.",
+            a**2 + b**2: "the networks share their subjects; -2 r sigma_a sigma_b comes off the variance.",
             a**2 + b**2 + 2 * r * a * b: "the correlation makes sigma_d smaller, so its term is subtracted.",
             a**2 + b**2 - r * a * b: "the term of the correlation counts twice.",
             (a - b) ** 2: "sigma_d is not the difference of the standard deviations, unless r = 1.",
