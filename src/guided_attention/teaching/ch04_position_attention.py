@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from guided_attention.models.attention import PositionAttention
 from guided_attention.teaching.feedback import Feedback, checker, judge
 
-__all__ = ["check_coordinates", "check_one_pixel", "check_position_attention", "check_query_gradient"]
+__all__ = ["check_coordinates", "check_one_pixel", "check_position_attention"]
 
 
 @checker
@@ -132,45 +132,6 @@ def _coordinates(add_place: Callable[[Tensor], Tensor], shape: tuple[int, ...]) 
     }
     praise = "Now a shuffled image is another image: two pixels of one grey no longer look the same."
     return judge(add_place(x), right, mistakes, praise)
-
-
-@checker
-def check_query_gradient(
-    query_gradient: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor],
-) -> Feedback:
-    """Check one piece of the backward pass, ``query_gradient(q, k, v, out, lse, grad)`` -> (d, M).
-
-    For M asking positions: q (d, M), out and grad (C, M), lse (M,); all N answer: k (d, N), v (C, N).
-    """
-    for d, c, m, n in ((3, 5, 4, 7), (2, 3, 6, 4)):
-        verdict = _query_gradient(query_gradient, *_draw((d, m), (d, n), (c, n), (c, m)))
-        if not verdict:
-            break
-    return verdict
-
-
-def _query_gradient(query_gradient: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, grad: Tensor) -> Feedback:
-    q.requires_grad_()
-    out = v @ (k.T @ q).softmax(0)
-    (right,) = torch.autograd.grad(out, q, grad)
-    q, out = q.detach(), out.detach()
-    logits = k.T @ q
-    lse = logits.logsumexp(0)
-    weights, from_value = (logits - lse).exp(), v.T @ grad
-    shared = (grad * out).sum(0)
-    mistakes = {
-        "The softmax is missing a term: when one weight grows the others shrink. Subtract the sum of grad * out over "
-        "the channels before multiplying with the weights.": k @ (weights * from_value),
-        "exp(logits) are not yet the weights: subtract lse first.": k @ (logits.exp() * (from_value - shared)),
-        "The weights are missing: the softmax multiplies by them on the way back.": k @ (from_value - shared),
-        "This has the opposite sign.": -right,
-        "This is the gradient of the logits. One product with the keys is still missing.": weights
-        * (from_value - shared),
-        "The shared term is one number for each asking position: sum over channels only.": k
-        @ (weights * (from_value - (grad * out).sum())),
-    }
-    praise = "The map was never stored, and the gradient is exact: lse is all that has to be remembered."
-    return judge(query_gradient(q, k, v, out, lse, grad), right, mistakes, praise)
 
 
 class _LargestResult(TorchDispatchMode):

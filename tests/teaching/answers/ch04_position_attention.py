@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from guided_attention.teaching import check_coordinates, check_one_pixel, check_position_attention, check_query_gradient
+from guided_attention.teaching import check_coordinates, check_one_pixel, check_position_attention
 
 
 def logits(q, k):
@@ -40,11 +40,6 @@ def place(x, *, low=-1.0):
     return torch.cat([x, torch.stack([rows, columns]).expand(len(x), -1, -1, -1)], 1)
 
 
-def query_gradient(q, k, v, out, lse, grad):
-    weights = (k.T @ q - lse).exp()
-    return k @ (weights * (v.T @ grad - (grad * out).sum(0)))
-
-
 def test_wrong_axis_quotes_a_sum_that_is_not_one():
     message = check_position_attention(lambda q, k, v: v @ logits(q, k).softmax(2)).message
     assert abs(float(message.split("add up to ")[1].split(",")[0]) - 1) > 0.1
@@ -58,11 +53,6 @@ def grids(x):
     b, _, h, w = x.shape
     rows, columns = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
     return torch.cat([x, torch.from_numpy(rows).expand(b, 1, h, w), torch.from_numpy(columns).expand(b, 1, h, w)], 1)
-
-
-def by_autograd(q, k, v, out, lse, grad):
-    q = q.clone().requires_grad_()
-    return torch.autograd.grad((grad * (v @ (k.T @ q).softmax(0))).sum(), q)[0].requires_grad_()
 
 
 ANSWERS = {
@@ -113,18 +103,6 @@ ANSWERS = {
             ),
             (lambda x: place(x)[:, 3:], "shape (2, 5, 4, 6)"),
             (lambda x: torch.cat([x, place(torch.zeros(2, 3, 4, 6))[:, 3:]], 1), "raised RuntimeError"),
-        ],
-    ),
-    check_query_gradient: (
-        [query_gradient, by_autograd],
-        [
-            (lambda q, k, v, o, n, g: k @ ((k.T @ q - n).exp() * (v.T @ g)), "missing a term"),
-            (lambda q, k, v, o, n, g: k @ ((k.T @ q).exp() * (v.T @ g - (g * o).sum(0))), "subtract lse"),
-            (lambda q, k, v, o, n, g: k @ (v.T @ g - (g * o).sum(0)), "weights are missing"),
-            (lambda q, k, v, o, n, g: -query_gradient(q, k, v, o, n, g), "sign"),
-            (lambda q, k, v, o, n, g: (k.T @ q - n).exp() * (v.T @ g - (g * o).sum(0)), "product with the keys"),
-            (lambda q, k, v, o, n, g: k @ ((k.T @ q - n).exp() * (v.T @ g - (g * o).sum())), "channels only"),
-            (lambda q, k, v, o, n, g: query_gradient(q, k, v, o, n, g).T, "shape (3, 4), found (4, 3)"),
         ],
     ),
 }

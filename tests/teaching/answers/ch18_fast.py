@@ -2,7 +2,7 @@
 
 import torch
 
-from guided_attention.teaching import check_fold, check_least_seconds, check_speedup
+from guided_attention.teaching import check_fold, check_least_seconds, check_query_gradient, check_speedup
 
 
 def joined(w, scale, bias):
@@ -21,6 +21,16 @@ def by_rows(w, gamma, beta, mean, var, eps):
         for k, g, b, m, s in zip(w, gamma, beta, mean, spread, strict=True)
     ]
     return torch.stack(rows)
+
+
+def query_gradient(q, k, v, out, lse, grad):
+    weights = (k.T @ q - lse).exp()
+    return k @ (weights * (v.T @ grad - (grad * out).sum(0)))
+
+
+def by_autograd(q, k, v, out, lse, grad):
+    q = q.clone().requires_grad_()
+    return torch.autograd.grad((grad * (v @ (k.T @ q).softmax(0))).sum(), q)[0].requires_grad_()
 
 
 ANSWERS = {
@@ -50,6 +60,18 @@ ANSWERS = {
             (lambda s, k: k, "part's own"),
             (lambda s, k: 1 - s + s * k, "mean of speeds"),
             (lambda s, k: 1 - s + s / k, "one over it"),
+        ],
+    ),
+    check_query_gradient: (
+        [query_gradient, by_autograd],
+        [
+            (lambda q, k, v, o, n, g: k @ ((k.T @ q - n).exp() * (v.T @ g)), "missing a term"),
+            (lambda q, k, v, o, n, g: k @ ((k.T @ q).exp() * (v.T @ g - (g * o).sum(0))), "subtract lse"),
+            (lambda q, k, v, o, n, g: k @ (v.T @ g - (g * o).sum(0)), "weights are missing"),
+            (lambda q, k, v, o, n, g: -query_gradient(q, k, v, o, n, g), "sign"),
+            (lambda q, k, v, o, n, g: (k.T @ q - n).exp() * (v.T @ g - (g * o).sum(0)), "product with the keys"),
+            (lambda q, k, v, o, n, g: k @ ((k.T @ q - n).exp() * (v.T @ g - (g * o).sum())), "channels only"),
+            (lambda q, k, v, o, n, g: query_gradient(q, k, v, o, n, g).T, "shape (3, 4), found (4, 3)"),
         ],
     ),
 }
