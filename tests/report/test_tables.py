@@ -195,6 +195,13 @@ class TestTables:
     def test_a_metric_that_the_paper_lacks_has_no_published_row(self, found):
         assert {row[2] for row in table_one(found, ["msd_mm"]).rows} == {"measured"}
 
+    def test_of_other_organs_only_what_was_measured_has_rows(self, tmp_path):
+        others = DataSet("nifti-others", "not stated", synthetic=False, classes=("background", *ORGANS[::-1]))
+        write(tmp_path, small_record("unet", {"a": 0.5, "b": 0.7}, dataset=others))
+        found = load_results(tmp_path, others.name)
+        assert table_one(found).rows == ()
+        assert {(row[1], row[2]) for row in table_two(found).rows} == {("U-Net", "measured")}
+
     def test_says_what_its_numbers_are(self, found, tmp_path):
         table = table_one(found)
         assert NAME in table.title

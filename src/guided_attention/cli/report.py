@@ -46,7 +46,11 @@ def report(
     source = None if data is None else open_data(data, sequence, phase).verified()
     names = [dataset] if dataset is not None else [path.name for path in sorted(results.glob("*")) if path.is_dir()]
     if not names:
-        raise DataError(f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found no folder of a data set.")
+        raise DataError(
+            f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found no folder of a data set. `experiment` "
+            f"writes them there, and so does `train` with --results {results}: after a training that is finished, too, "
+            "if the same command is given again with it."
+        )
     for name in names:
         found = load_results(results, name, preset, folds or None, seeds or None)
         print(found.label)

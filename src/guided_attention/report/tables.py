@@ -48,7 +48,8 @@ def table_one(results: Results, metrics: Sequence[str] = PAPER_METRICS) -> Table
     Returns
     -------
     Table
-        Mean ± standard deviation over the test subjects of all folds; a network without records has a row of dashes.
+        Mean ± standard deviation over the test subjects of all folds. A network without records has a row of dashes
+        above its published numbers; where those do not stand, because the organs are others, it has none.
     """
     return _score_table(results, "I", "Table I, ablation", TABLE_ONE, metrics)
 
@@ -66,7 +67,7 @@ def _score_table(
     rows = []
     for metric in metrics:
         unit = unit_of(metric)
-        for model in models:
+        for model in models if comparable else summaries:
             ours = summaries.get(model)
             cells = [_cell(ours[o][metric].mean, ours[o][metric].std, unit) if ours else "–" for o in results.columns]
             counts = (str(ours["mean"][metric].count), str(ours["mean"][metric].absent)) if ours else ("0", "–")

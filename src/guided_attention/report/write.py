@@ -170,9 +170,9 @@ def write_report(
 
 
 def _tables(results: Results, tests: dict[str, Comparisons]) -> dict[str, Table]:
+    of_the_paper = {"table1": table_one(results), "table2": table_two(results)}
     return {
-        "table1": table_one(results),
-        "table2": table_two(results),
+        **{name: table for name, table in of_the_paper.items() if table.rows},
         "intervals": mean_intervals(results),
         **{name: comparisons.table() for name, comparisons in tests.items()},
         "cost": cost_table(results),
