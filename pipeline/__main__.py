@@ -28,7 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     execute.add_argument("name", help="01_data, or slides/attention")
     colab = commands.add_parser("colab", help="run the notebooks with Colab's versions and their own first cells")
     colab.add_argument("names", nargs="*", help="01_data ... (default: all)")
-    colab.add_argument("--short", action="store_true", help="without those that train for minutes")
+    colab.add_argument(
+        "--short",
+        action="store_true",
+        help="without those that train, on the last build's phantom",
+    )
     colab.add_argument("--python", help="interpreter as Colab's, such as python3.13 (default: this one)")
     colab.add_argument("--jobs", type=int, default=1, help="notebooks to run side by side (default 1)")
     for command in (build, slides, execute):
@@ -72,7 +76,8 @@ def _rehearse(options: argparse.Namespace, book: Book) -> None:
 
     left_out = rehearsal.TRAINING if options.short else ()
     chapters = options.names or [stem for stem in book.chapters if stem not in left_out]
-    results = rehearsal.rehearse(book, chapters, python=options.python, jobs=options.jobs)
+    data = book.build / "data" if options.short else None
+    results = rehearsal.rehearse(book, chapters, python=options.python, jobs=options.jobs, data=data)
     print(rehearsal.table(results))
     rehearsal.refuse_problems(results)
 

@@ -24,8 +24,8 @@ from pipeline.rehearsal_room import Room, base_environment, origin, replaced, va
 
 __all__ = ["TRAINING", "Rehearsed", "refuse_problems", "rehearse", "table"]
 
-#: Chapters that train for minutes.
-TRAINING = ("11_training", "12_evaluation")
+#: Chapters that train for a minute or more.
+TRAINING = ("09_losses", "10_loop", "11_training", "12_evaluation", "20_scaling")
 
 #: The chapter in whose room the widgets are also driven in a browser: it brings weights and the browser's runtime.
 ALIVE = "23_live"
@@ -67,7 +67,9 @@ class Rehearsed:
     problems: tuple[str, ...]
 
 
-def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, jobs: int = 1) -> list[Rehearsed]:
+def rehearse(
+    book: Book, chapters: Sequence[str], *, python: str | None = None, jobs: int = 1, data: Path | None = None
+) -> list[Rehearsed]:
     """Run committed notebooks in rooms of their own; executed copies and a table go to ``_build/colab``.
 
     With `ALIVE` among them, all widgets are driven in a browser, too.
@@ -83,6 +85,9 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
     jobs : int
         How many at a time, each with its share of the processors: kernels that all take every processor wait for each
         other at each sum, and take ten times as long.
+    data : Path, optional
+        Where a phantom may be: all notebooks but the first then find it, as on one's own machine, and do not draw it
+        once more.
     """
     threads = {} if jobs == 1 else {"OMP_NUM_THREADS": str(max(1, processors() // jobs))}
     folder = book.build / "colab"
@@ -99,9 +104,10 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
                 async with free:
                     room = Room.over(base, Path(rooms) / stem)
                     environment = variables(book, room, answer, folder / "pip") | threads
-                    found = await _run(book, stem, room, environment)
+                    environment |= {} if stem == chapters[0] else found(data)
+                    ran = await _run(book, stem, room, environment)
                     gone = tuple(f"replaced {what}" for what in replaced(base, room))
-                    done = Rehearsed(*found[:-1], (*found[-1], *gone))
+                    done = Rehearsed(*ran[:-1], (*ran[-1], *gone))
                     print(f"{stem}: {done.whole:.0f} s", *done.problems, sep="\n  ", flush=True)
                     return done
 
@@ -113,6 +119,12 @@ def rehearse(book: Book, chapters: Sequence[str], *, python: str | None = None, 
             results.append(_alive(base, room, variables(book, room, answer, folder / "pip"), folder / "living.png"))
     write_text(folder / "table.md", table(results))
     return results
+
+
+def found(data: Path | None) -> dict[str, str]:
+    """Return the variable that names a folder of data, if a phantom is in it."""
+    there = data is not None and (data / "phantom" / "phantom.json").is_file()
+    return {"GUIDED_ATTENTION_DATA": str(data)} if there else {}
 
 
 def _alive(base: Path, room: Room, environment: dict[str, str], picture: Path) -> Rehearsed:

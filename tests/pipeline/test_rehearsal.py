@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from guided_attention import widgets
-from pipeline import rehearsal_room
+from pipeline import rehearsal, rehearsal_room
 from pipeline.header import EXTRA
 from pipeline.layout import Book, BookError
 from pipeline.rehearsal import ALIVE, TRAINING, Rehearsed, _heard, refuse_problems, table
@@ -102,6 +102,13 @@ def test_every_widget_is_changed_and_every_named_chapter_exists():
         own = getattr(widgets, kind).class_traits(sync=True)
         assert changes.keys() <= own.keys() - {"data"}
     assert {ALIVE, *TRAINING} <= set(Book(ROOT).chapters)
+
+
+def test_a_phantom_is_found_where_there_is_one(tmp_path):
+    assert rehearsal.found(None) == rehearsal.found(tmp_path) == {}
+    (tmp_path / "phantom").mkdir()
+    (tmp_path / "phantom" / "phantom.json").touch()
+    assert rehearsal.found(tmp_path) == {"GUIDED_ATTENTION_DATA": str(tmp_path)}
 
 
 def notebook_with(changed, state):
