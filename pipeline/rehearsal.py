@@ -116,7 +116,8 @@ def rehearse(
         results = asyncio.run(all_of_them())
         if ALIVE in chapters:
             room = Room.within(Path(rooms) / ALIVE)
-            results.append(_alive(base, room, variables(book, room, answer, folder / "pip"), folder / "living.png"))
+            environment = variables(book, room, answer, folder / "pip") | found(data)
+            results.append(_alive(base, room, environment, folder / "living.png"))
     write_text(folder / "table.md", table(results))
     return results
 
