@@ -24,8 +24,11 @@ from pipeline.rehearsal_room import Room, base_environment, origin, replaced, va
 
 __all__ = ["TRAINING", "Rehearsed", "refuse_problems", "rehearse", "table"]
 
-#: Chapters that train for a minute or more.
-TRAINING = ("09_losses", "10_loop", "11_training", "12_evaluation", "20_scaling")
+#: Chapters that train for more than some seconds.
+TRAINING = (
+    *("02_first_segmenter", "06_two_attentions", "09_losses", "10_loop", "11_training", "12_evaluation"),
+    *("13_family", "20_scaling"),
+)
 
 #: The chapter in whose room the widgets are also driven in a browser: it brings weights and the browser's runtime.
 ALIVE = "23_live"
