@@ -30,7 +30,8 @@ class Grid:
     seeds : str
         Numbers with commas between them.
     preset : str
-        quick (128 x 128, small networks, minutes on a processor) or paper (the published protocol).
+        quick (128 x 128, small networks, minutes on a processor), standard (the same with care for small data,
+        half an hour) or paper (the published protocol).
     fresh : bool
         Trials without a record start from nothing: what their run's folder holds is deleted.
     """

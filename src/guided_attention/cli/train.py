@@ -78,7 +78,8 @@ def train(
     data, not by the name of their folder: other images or labels get a folder of their own, DATASET-DIGEST.
 
     Args:
-        preset: quick (128 x 128, small network, minutes on a processor) or paper (the published protocol, for a GPU).
+        preset: quick (128 x 128, small network, minutes on a processor), standard (the same with care for small data,
+            half an hour) or paper (the published protocol, for a GPU).
     """
     use_threads(machine.threads)
     source = data.open()

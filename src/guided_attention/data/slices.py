@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from guided_attention.data.augmentation import Augmentation, Draw, as_tensor, augment
 from guided_attention.data.prepare import InputSettings
+from guided_attention.data.variation import Variation
 from guided_attention.data.volume import Volume, require_channels
 from guided_attention.errors import DataError, DataWarning, SettingsError
 
@@ -40,7 +41,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         With labels.
     inputs : InputSettings
         How a volume becomes slices.
-    augmentation : Augmentation or None
+    augmentation : Augmentation, Variation or None
         None leaves slices as they are.
     seed : int
         Of the augmentation.
@@ -64,7 +65,7 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         self,
         volumes: Sequence[Volume],
         inputs: InputSettings = InputSettings(),  # noqa: B008 (frozen)
-        augmentation: Augmentation | None = Augmentation(),  # noqa: B008 (frozen)
+        augmentation: Augmentation | Variation | None = Augmentation(),  # noqa: B008 (frozen)
         seed: int = 0,
         scratch: str | Path | None = None,
     ) -> None:
@@ -107,8 +108,8 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         self._epoch = epoch
 
     def draw(self, item: int) -> Draw:
-        """Draw what happens to an item (0 to ``len(self) - 1``) in this epoch."""
-        if self.augmentation is None:
+        """Draw what an `Augmentation` does to an item (0 to ``len(self) - 1``) in this epoch."""
+        if not isinstance(self.augmentation, Augmentation):
             return Draw()
         return self.augmentation.draw(np.random.default_rng((self.seed, self._epoch, item)))
 
@@ -136,9 +137,19 @@ class SliceDataset(Dataset[dict[str, Tensor | str | int]]):
         drawn = torch.stack([as_tensor([self.draw(item) for item in items]) for items in order])  # (steps, 5, B)
         for items, moves in zip(torch.tensor(order).to(home), drawn.to(device), strict=True):
             image, labels, outside = (t[items].to(device) for t in (self.images, self.labels, self.outside))
-            if self.augmentation is not None:
+            if isinstance(self.augmentation, Augmentation):
                 image, labels = augment(image, labels, moves, outside)
+            elif self.augmentation is not None:
+                seeds = ((self.seed, self._epoch, int(item)) for item in items)
+                varied = [self.augmentation.vary(*one) for one in zip(image, labels, seeds, strict=True)]
+                image, labels = (torch.stack(parts) for parts in zip(*varied, strict=True))
             yield image, labels.long()
+
+    def shown(self) -> list[np.ndarray]:
+        """Return, for each organ that any slice shows, the items that show it."""
+        there = [np.unique(labels) for labels in self.labels.cpu().numpy()]
+        organs = sorted({int(value) for values in there for value in values if value})
+        return [np.array([item for item, values in enumerate(there) if organ in values]) for organ in organs]
 
     def __len__(self) -> int:
         return len(self.places)

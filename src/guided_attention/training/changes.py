@@ -7,7 +7,9 @@ from typing import Literal
 
 import torch
 
+from guided_attention.data.augmentation import Augmentation
 from guided_attention.data.greys import Normalisation
+from guided_attention.data.variation import Variation
 from guided_attention.evaluation.precision import Wanted, choose_precision
 from guided_attention.training.settings import Preset
 
@@ -48,6 +50,16 @@ class Changes:
         Mirror slices at random, if the preset does; no-flips only rotates them.
     augmentation : bool
         Augment slices as the preset does; no-augmentation takes them as they are.
+    vary : bool
+        Rotate, zoom, brighten and shade slices as scans differ, in place of the preset's augmentation.
+    dice : float, optional
+        Weight of soft Dice beside the cross-entropy.
+    average : float, optional
+        Decay, at each step, of a moving average of the weights, such as 0.99: what is kept is the average.
+    balance : float, optional
+        Share of the slices that are drawn by organ, so that organs on few slices are seen as often as others.
+    warmup : int, optional
+        Epochs in which the learning rate rises.
 
     Raises
     ------
@@ -68,6 +80,11 @@ class Changes:
     factor: float | None = None
     flips: bool = True
     augmentation: bool = True
+    vary: bool = False
+    dice: float | None = None
+    average: float | None = None
+    balance: float | None = None
+    warmup: int | None = None
 
     def on(self, accelerator: str) -> Changes:
         """Return the same with a precision that means the same on every machine, chosen for this one."""
@@ -90,6 +107,10 @@ _LABELS = {
     "schedule": "",
     "patience": "patience",
     "factor": "factor",
+    "dice": "dice",
+    "average": "average",
+    "balance": "balance",
+    "warmup": "warmup",
 }
 
 
@@ -107,14 +128,16 @@ def vary(preset: Preset, changes: Changes) -> Preset:
     name, fit, changes = preset.name, preset.fit, changes.on("auto")
     for setting, label in _LABELS.items():
         value = getattr(changes, setting)
-        holder = fit.inputs if hasattr(fit.inputs, setting) else fit
+        holder = next(part for part in (fit.inputs, fit.loss, fit) if hasattr(part, setting))
         if value in (None, getattr(holder, setting)):
             continue
         name += f"-{label}{value.split('-')[0] if isinstance(value, str) else repr(value)}"
         inner = replace(holder, **{setting: value})
-        fit = inner if holder is fit else replace(fit, inputs=inner)
+        fit = inner if holder is fit else replace(fit, **{"inputs" if holder is fit.inputs else "loss": inner})
     if fit.augmentation is not None and not changes.augmentation:
         name, fit = f"{name}-plain", replace(fit, augmentation=None)
-    elif fit.augmentation is not None and fit.augmentation.flips and not changes.flips:
+    elif changes.vary and not isinstance(fit.augmentation, Variation):
+        name, fit = f"{name}-vary", replace(fit, augmentation=Variation())
+    elif isinstance(fit.augmentation, Augmentation) and fit.augmentation.flips and not changes.flips:
         name, fit = f"{name}-noflips", replace(fit, augmentation=replace(fit.augmentation, flips=False))
     return replace(preset, name=name, fit=fit)

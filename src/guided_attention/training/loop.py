@@ -23,6 +23,7 @@ from guided_attention.data.volume import Volume
 from guided_attention.errors import NotFiniteError, OutOfTimeError, SettingsError
 from guided_attention.models.recompute import recomputing
 from guided_attention.progress import progress_bar
+from guided_attention.training.average import WeightAverage
 from guided_attention.training.batches import EpochBatches
 from guided_attention.training.checkpoints import diverged_names
 from guided_attention.training.devices import HERE, Where, prepare
@@ -111,7 +112,9 @@ def fit(
     data = SliceDataset(train, settings.inputs, settings.augmentation, settings.seed, out_dir and Path(out_dir))
     data.to(fabric.device)
     model.to(memory_format=torch.channels_last)  # how convolutions like their numbers laid out
-    batches = EpochBatches(len(data), settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
+    shown = data.shown() if settings.balance else ()
+    parts = (settings.seed, fabric.global_rank, fabric.world_size, settings.balance, shown)
+    batches = EpochBatches(len(data), settings.batch_size, *parts)
     kept.resume_or_start(optimizer)
     run = _Run(fabric, where, kept, data, batches, validation, *fabric.setup(model, optimizer))
     cuda = [fabric.device] if fabric.device.type == "cuda" else []
@@ -163,6 +166,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.settings = self.kept.settings
+        self.average = WeightAverage(self.settings.average, self.optimizer)
 
     def all_epochs(self, progress: bool) -> None:
         """Everything that is left to do, with one bar, which so knows how long it takes."""
@@ -193,7 +197,9 @@ class _Run:
         rate = learning_rate(self.settings, [past["dice"] for past in self.kept.result.history])
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self.average.exchange()
         entry = {"epoch": epoch, "learning_rate": rate, **self._train(epoch)}
+        self.average.exchange()
         self._demand_finite(epoch)
         scores = self._validate(epoch)
         entry["dice"] = scores.pop("mean")
@@ -209,6 +215,7 @@ class _Run:
             loss = objective(self.model(image), labels, self.settings.loss)
             self.fabric.backward(loss.total)
             self.optimizer.step()
+            self.average.update()
             for name in ("total", "segmentation", "guided", "reconstruction"):
                 sums[name] = sums.get(name, 0.0) + getattr(loss, name).detach()
             self.bar.update()

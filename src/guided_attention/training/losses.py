@@ -48,6 +48,9 @@ class LossWeights:
         True keeps the gradient of eq. 6 out of E_1 and that of eq. 7 out of the features rebuilt, so that neither
         loss can be lowered by shrinking its target. The paper does not say and the released code does not stop it:
         False.
+    dice : float
+        Weight, beside the cross-entropy of each supervised prediction, of its soft Dice loss over the organs (MONAI's,
+        the pixels of a batch pooled). The paper has none: 0.
     """
 
     alpha: float = 1.0
@@ -55,10 +58,11 @@ class LossWeights:
     gamma: float = 0.1
     reduction: Reduction = "mean"
     stop_gradient: bool = False
+    dice: float = 0.0
 
     def __post_init__(self) -> None:
         require_choice("reduction", self.reduction, get_args(Reduction))
-        for name in ("alpha", "beta", "gamma"):
+        for name in ("alpha", "beta", "gamma", "dice"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"LossWeights: {name}={getattr(self, name)} must not be negative.")
 
@@ -142,8 +146,8 @@ def total_reconstruction_loss(pairs: Sequence[Pair], weights: LossWeights = Loss
     return reconstruction_loss(pairs, weights)
 
 
-def segmentation_loss(predictions: Sequence[Tensor], labels: Tensor) -> Tensor:
-    """Eq. 10: the cross-entropies of all supervised predictions, summed.
+def segmentation_loss(predictions: Sequence[Tensor], labels: Tensor, weights: LossWeights = LossWeights()) -> Tensor:
+    """Eq. 10: the cross-entropies of all supervised predictions, summed; with soft Dice where it has a weight.
 
     Parameters
     ----------
@@ -151,8 +155,16 @@ def segmentation_loss(predictions: Sequence[Tensor], labels: Tensor) -> Tensor:
         Logits of F'_s and A_s of every scale.
     labels : Tensor of int64, (B, H, W)
         Class of each pixel.
+    weights : LossWeights
+        Its ``dice`` applies.
     """
-    return sum(functional.cross_entropy(_at_least_float32(logits), labels) for logits in predictions)
+    entropy = sum(functional.cross_entropy(_at_least_float32(logits), labels) for logits in predictions)
+    if not weights.dice:
+        return entropy
+    from monai.losses import DiceLoss  # heavy, and not on every machine that trains
+
+    dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+    return entropy + weights.dice * sum(dice(_at_least_float32(logits), labels[:, None]) for logits in predictions)
 
 
 def objective(
@@ -174,7 +186,7 @@ def objective(
     weights : LossWeights
         The weights and conventions.
     """
-    segmentation = segmentation_loss(output.side_logits or (output.logits,), labels)
+    segmentation = segmentation_loss(output.side_logits or (output.logits,), labels, weights)
     zero = segmentation.new_zeros(())
     guided = total_guided_loss(output.latents, weights) if output.latents else zero
     rebuilt = total_reconstruction_loss(output.reconstructions, weights) if output.reconstructions else zero

@@ -21,6 +21,8 @@ def learning_rate(settings: FitSettings, dices: Sequence[float]) -> float:
     a multiple of the best epoch plus 50.) ``"cosine"`` falls from ``learning_rate`` towards 0 along half a cosine: a
     short run has no time to wait for a plateau.
 
+    In the first ``warmup`` epochs either is multiplied by 1 / (warmup + 1), 2 / (warmup + 1) and so on.
+
     Parameters
     ----------
     settings : FitSettings
@@ -32,9 +34,10 @@ def learning_rate(settings: FitSettings, dices: Sequence[float]) -> float:
     -----
     Built in the chapter *Training the network*.
     """
+    start = min(1.0, (len(dices) + 1) / (settings.warmup + 1))
     if settings.schedule == "cosine":
-        return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * len(dices) / settings.epochs))
-    rate, best, waited = settings.learning_rate, -math.inf, 0
+        return start * settings.learning_rate * 0.5 * (1 + math.cos(math.pi * len(dices) / settings.epochs))
+    rate, best, waited = start * settings.learning_rate, -math.inf, 0
     for dice in dices:
         if dice > best:
             best, waited = dice, 0
