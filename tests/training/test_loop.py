@@ -423,7 +423,7 @@ class TestSchedule:
 def _flat(fit):
     """Settings by name, those of the inputs and of the augmentation among them."""
     plain = fit.as_dict()
-    return {**plain, **plain.pop("inputs"), **(plain["augmentation"] or {})}
+    return {**plain, **plain.pop("inputs"), **plain.pop("loss"), **(plain["augmentation"] or {})}
 
 
 class TestSettings:
@@ -474,6 +474,11 @@ class TestSettings:
             "factor": 0.1,
             "flips": False,
             "augmentation": False,
+            "vary": True,
+            "dice": 0.5,
+            "average": 0.9,
+            "balance": 0.25,
+            "warmup": 2,
         }
         assert set(values) == {field.name for field in fields(Changes)}
         varied = [vary(paper, Changes(**{name: value})) for name, value in values.items()]
@@ -483,13 +488,16 @@ class TestSettings:
             assert before != now, name
             assert now.get(name, value) == value or name == "augmentation"
             assert record_path("results", preset.name, "unet", 0, 0).parts[1] == preset.name
-        everything = vary(paper, Changes(**values))
+        with pytest.raises(SettingsError, match="vary"):
+            vary(paper, Changes(**values))
+        everything = vary(paper, Changes(**{**values, "vary": False}))
         assert everything.name == (
-            "paper-epochs3-bf16-rate1.25e-07-batch2-size96-resample-zscore-decay0.01-cosine-patience7-factor0.1-plain"
+            "paper-epochs3-bf16-rate1.25e-07-batch2-size96-resample-zscore-decay0.01-cosine-patience7-factor0.1"
+            "-dice0.5-average0.9-balance0.25-warmup2-plain"
         )
 
     def test_unknown_preset_lists_the_known(self):
-        with pytest.raises(SettingsError, match="choose one of 'paper', 'quick', 'widget'"):
+        with pytest.raises(SettingsError, match="choose one of 'paper', 'quick', 'standard', 'widget'"):
             get_preset("slow")
 
     @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"precision": "64"}])

@@ -10,6 +10,7 @@ import torch
 from guided_attention.data.augmentation import Augmentation
 from guided_attention.data.greys import Normalisation
 from guided_attention.data.variation import Variation
+from guided_attention.errors import SettingsError
 from guided_attention.evaluation.precision import Wanted, choose_precision
 from guided_attention.training.settings import Preset
 
@@ -64,7 +65,7 @@ class Changes:
     Raises
     ------
     SettingsError
-        From `vary`, if a value cannot work.
+        From `vary`, if a value cannot work, or two exclude each other.
     """
 
     epochs: int | None = None
@@ -134,6 +135,8 @@ def vary(preset: Preset, changes: Changes) -> Preset:
         name += f"-{label}{value.split('-')[0] if isinstance(value, str) else repr(value)}"
         inner = replace(holder, **{setting: value})
         fit = inner if holder is fit else replace(fit, **{"inputs" if holder is fit.inputs else "loss": inner})
+    if changes.vary and not changes.augmentation:
+        raise SettingsError("vary and no-augmentation exclude each other: give one of them.")
     if fit.augmentation is not None and not changes.augmentation:
         name, fit = f"{name}-plain", replace(fit, augmentation=None)
     elif changes.vary and not isinstance(fit.augmentation, Variation):
