@@ -44,10 +44,11 @@ def report(
 
     mpl.use("Agg")
     source = None if data is None else open_data(data, sequence, phase).verified()
-    names = [dataset] if dataset is not None else [path.name for path in sorted(results.glob("*")) if path.is_dir()]
+    kept = {path.parent.parent.name for path in results.glob("*/*/fold*-seed*.json")}
+    names = [dataset] if dataset is not None else sorted(kept)
     if not names:
         raise DataError(
-            f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found no folder of a data set. `experiment` "
+            f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found none. `experiment` "
             f"writes them there, and so does `train` with --results {results}: after a training that is finished, too, "
             "if the same command is given again with it."
         )
