@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -66,7 +67,9 @@ class FeaturePyramidAttention(nn.Module):
         """Return the weighted features plus those of the whole image."""
         levels, y = [], x
         for down in self.down:
-            y = down(functional.avg_pool2d(y, 2, ceil_mode=True))
+            # In bfloat16 oneDNN leaves the gradient of a kernel wider than its map partly unwritten (PyTorch 2.13).
+            with torch.autocast(x.device.type, enabled=False):
+                y = down(functional.avg_pool2d(y, 2, ceil_mode=True).to(down[0].weight.dtype))
             levels.append(y)
         weights = self.across[-1](levels[-1])
         for across, level in zip(self.across[-2::-1], levels[-2::-1], strict=True):
