@@ -231,7 +231,7 @@ class TestReport:
         assert "fig6-masks.png" not in pages["nifti-x"]
         with pytest.raises(SystemExit):
             main(["report", "--results", str(tmp_path / "nothing")])
-        assert "found none" in capsys.readouterr().err
+        assert "found no folder of a data set" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def report(
     names = [dataset] if dataset is not None else sorted(kept)
     if not names:
         raise DataError(
-            f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found none. `experiment` "
+            f"{results}: expected records DATASET/MODEL/foldK-seedS.json, found no folder of a data set. `experiment` "
             f"writes them there, and so does `train` with --results {results}: after a training that is finished, too, "
             "if the same command is given again with it."
         )
